@@ -1,0 +1,1 @@
+"""The gateway: windows -> int8 model -> score -> alert -> MQTT. No TensorFlow, no YAML."""

@@ -1,0 +1,137 @@
+"""From samples to scores: the one path that training, evaluation, the daemon and the self-test all take.
+
+The score of a window is the error of its **last row**: the model's expectation of that row is compared with the float
+row (int8 inputs saturate outside the calibrated range, and that is evidence), divided per channel by the residual's
+spread on normal data, squared, averaged over the channels, and smoothed by a causal exponential mean. Higher is more
+anomalous. A score uses only the samples pushed so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from vedette.errors import DataError
+from vedette.runtime.interpreter import Model, dequantize, quantize
+from vedette.runtime.ring import WindowRing
+from vedette.runtime.signal import FloatArray, SignalSpec
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """How a residual becomes a score.
+
+    ``residual_scale`` is the residual's spread on normal data, one value per channel, in standardised units.
+    ``smoothing`` is the weight of the newest error in the exponential mean, in (0, 1]; 1 is no smoothing.
+    ``residual_clip`` bounds the standardised value that the residual is taken from, so that no reading overflows.
+    """
+
+    residual_scale: tuple[float, ...]
+    smoothing: float
+    residual_clip: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The result of one window.
+
+    ``score`` is the smoothed score. ``errors`` are the channels' whitened squared errors, smoothed likewise, so that
+    their mean is the score; ``observed`` and ``expected`` are the last row, in standardised units.
+    """
+
+    score: float
+    errors: FloatArray
+    observed: FloatArray
+    expected: FloatArray
+
+    @property
+    def shares(self) -> FloatArray:
+        """Each channel's share of the score, shape ``(channels,)``, summing to 1."""
+        total = float(self.errors.sum())
+        if total <= 0.0:
+            return np.full_like(self.errors, 1.0 / len(self.errors))
+        return self.errors / np.float32(total)
+
+
+class SampleRejected(DataError):
+    """A sample that cannot be scored; the stream goes on with the next one."""
+
+
+class Detector:
+    """Scores one stream. Several detectors may share one :class:`Model`.
+
+    >>> reading = detector.push(np.array([0.1, 0.2]))      # doctest: +SKIP
+    """
+
+    def __init__(self, signal: SignalSpec, score: ScoreSpec, model: Model) -> None:
+        width = len(signal.channels)
+        self.signal = signal
+        self.model = model
+        self._mean, self._scale = signal.mean, signal.scale
+        self._input_clip = np.float32(signal.input_clip)
+        self._residual_clip = np.float32(score.residual_clip)
+        self._whiten = (1.0 / np.asarray(score.residual_scale)).astype(np.float32)
+        self._smoothing = np.float32(score.smoothing)
+        self._input, self._output = model.input.quantization, model.output.quantization
+        dtype = np.int8 if self._input else np.float32
+        self._ring = WindowRing(window=signal.window, channels=width, dtype=dtype)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream: the next score comes after one full window."""
+        self._ring.clear()
+        self._since_window = 0
+        self._errors: FloatArray | None = None
+        self._held = np.zeros(len(self.signal.channels), np.int64)
+        self._last: npt.NDArray[np.float64] | None = None
+
+    def push(self, values: npt.NDArray[np.float64]) -> Reading | None:
+        """Take one sample, shape ``(channels,)`` in sensor units, NaN where a value is missing.
+
+        Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejected` for a
+        sample that the missing policy does not cover; after too long a gap the window starts afresh.
+        """
+        if not np.isfinite(values).all():
+            values = self._fill(values)
+        elif self._last is not None:
+            self._held.fill(0)
+        self._last = values
+        observed = ((values - self._mean) / self._scale).astype(np.float32)
+        row: npt.NDArray[Any] = np.minimum(np.maximum(observed, -self._input_clip), self._input_clip)
+        self._ring.push(quantize(row, self._input) if self._input else row)
+        if not self._ring.full:
+            return None
+        self._since_window += 1
+        if self._errors is not None and self._since_window < self.signal.stride:
+            return None
+        self._since_window = 0
+        return self._score(observed)
+
+    def _score(self, observed: FloatArray) -> Reading:
+        output = self.model.run(self._ring.newest())[0]
+        expected = dequantize(output, self._output) if self._output else output
+        bounded = np.minimum(np.maximum(observed, -self._residual_clip), self._residual_clip)
+        errors = np.square((bounded - expected) * self._whiten)
+        if self._errors is not None:
+            errors = self._errors + self._smoothing * (errors - self._errors)
+        self._errors = errors
+        return Reading(float(errors.mean()), errors, observed, expected)
+
+    def _fill(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Apply the missing policy to a sample with values that are not finite."""
+        signal = self.signal
+        missing = ~np.isfinite(values)
+        named = ", ".join(signal.names[i] for i in np.flatnonzero(missing)[:5])
+        if signal.missing == "fail":
+            raise DataError(f'no value for {named}; missing = "fail" is set (other policies: hold, drop)')
+        if signal.missing == "drop":
+            raise SampleRejected(f'no value for {named}; missing = "drop" is set')
+        if self._last is None:
+            raise SampleRejected(f"no value for {named}, and none before it to hold")
+        self._held = np.where(missing, self._held + 1, 0)
+        if self._held.max() > signal.max_hold:
+            self.reset()
+            raise SampleRejected(f"no value for {named} for more than {signal.max_hold} samples")
+        return np.where(missing, self._last, values)

@@ -1,0 +1,128 @@
+"""The only module that knows which TFLite interpreter runs a model.
+
+Two packages do: ai-edge-litert (the default: about four times faster on int8, every supported Python) and
+tflite-runtime (small, frozen at 2.14, Python <= 3.11, NumPy < 2). Damaged models can abort the process inside either
+of them, so load only bytes whose checksum or signature was verified.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from vedette.errors import DependencyError, ModelError
+
+# Package -> module with Interpreter, and the rounding family of its default int8 kernels: LiteRT's XNNPACK rounds
+# once in int64 (S); tflite-runtime 2.14 rounds twice with a half-up shift (H). Outputs of one family are the same
+# bits on every CPU; across families they differ by up to 3 LSB in a few percent of the outputs.
+PACKAGES = {
+    "ai-edge-litert": ("ai_edge_litert.interpreter", "S"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "H"),
+}
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Affine int8 quantization of a tensor: ``real = scale * (quantized - zero_point)``."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """Name, shape, dtype (``int8`` or ``float32``) and quantization (None for float32) of a model's input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quantization: Quantization | None
+
+
+class Model:
+    """A loaded .tflite model with one input and one output.
+
+    ``run`` is the whole of it on the hot path: the input array in, the output array out.
+    """
+
+    def __init__(self, data: bytes, *, package: str | None = None, threads: int = 1) -> None:
+        """Load a model from its verified bytes.
+
+        ``package`` names one of :data:`PACKAGES`; None takes the first that is installed. Raises
+        :class:`DependencyError` where none is, :class:`ModelError` where the model does not load.
+        """
+        self.package, module = _find_package(package)
+        self.family = PACKAGES[self.package][1]
+        self.version = importlib.metadata.version(self.package)
+        try:
+            self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(_load_hint(self.package, error)) from error
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(f"expected a model with 1 input and 1 output, found {len(inputs)} and {len(outputs)}")
+        self.input, self.output = _tensor_info(inputs[0]), _tensor_info(outputs[0])
+        self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Invoke the model on an array of its input's shape and dtype; the result is a copy."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input_index, batch)
+        interpreter.invoke()
+        return interpreter.get_tensor(self._output_index)  # type: ignore[no-any-return]
+
+    def resize_batch(self, batch: int) -> None:
+        """Make the next inputs ``(batch, ...)``. Raises :class:`ModelError` where the model's batch is fixed."""
+        try:
+            self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]), strict=True)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"this model runs one window at a time; a batch of {batch} was asked for") from error
+
+
+def quantize(values: npt.NDArray[np.float32], quantization: Quantization) -> npt.NDArray[np.int8]:
+    """Round float32 values to int8, saturating at both ends.
+
+    >>> quantize(np.array([0.0, 0.26, 99.0], np.float32), Quantization(scale=0.1, zero_point=-3)).tolist()
+    [-3, 0, 127]
+    """
+    steps = np.rint(values / np.float32(quantization.scale)) + quantization.zero_point
+    return np.clip(steps, -128, 127).astype(np.int8)
+
+
+def dequantize(values: npt.NDArray[np.int8], quantization: Quantization) -> npt.NDArray[np.float32]:
+    """Return the float32 values that int8 values stand for."""
+    return (values.astype(np.float32) - np.float32(quantization.zero_point)) * np.float32(quantization.scale)
+
+
+def _find_package(wanted: str | None) -> tuple[str, Any]:
+    if wanted is not None and wanted not in PACKAGES:
+        raise DependencyError(f'interpreter "{wanted}" is not known; valid: {", ".join(PACKAGES)}')
+    for package in [wanted] if wanted else PACKAGES:
+        try:
+            return package, importlib.import_module(PACKAGES[package][0])
+        except ImportError:
+            continue
+    missing = wanted or " or ".join(PACKAGES)
+    extra = "[tflite-runtime]" if wanted == "tflite-runtime" else ""
+    raise DependencyError(f'no TFLite interpreter: {missing} is not installed; try: pip install "vedette{extra}"')
+
+
+def _load_hint(package: str, error: Exception) -> str:
+    if package == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        return f'tflite-runtime cannot work with numpy {np.__version__}; try: pip install "numpy<2"'
+    return f"{package} cannot load the model: {error}"
+
+
+def _tensor_info(detail: dict[str, Any]) -> TensorInfo:
+    dtype = np.dtype(detail["dtype"]).name
+    scale, zero_point = detail["quantization"]
+    if dtype not in ("int8", "float32"):
+        raise ModelError(f"tensor {detail['name']}: expected int8 or float32, found {dtype}")
+    quantization = Quantization(float(scale), int(zero_point)) if dtype == "int8" else None
+    return TensorInfo(detail["name"], tuple(int(n) for n in detail["shape"]), dtype, quantization)

@@ -1,0 +1,194 @@
+"""The bundle's manifest: what a gateway must know to run the model, and what a person wants to know about it.
+
+The typed part is what the runtime acts on. ``board``, ``calibration``, ``accuracy``, ``recipe`` and ``provenance`` are
+carried for people and reports. Written and read as one JSON document; the reader checks every value it uses.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from vedette.errors import BundleError, DataError
+from vedette.runtime import strict_json
+from vedette.runtime.alerts import AlertPolicy
+from vedette.runtime.detector import ScoreSpec
+from vedette.runtime.interpreter import Quantization
+from vedette.runtime.signal import Channel, SignalSpec
+
+FORMAT = 1
+MAX_BYTES = 4 * 1024 * 1024
+MAX_CHANNELS = 4096
+MAX_WINDOW = 1_000_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class RuntimeSpec:
+    """The interpreter a bundle was calibrated on: package, version, rounding family and threads."""
+
+    package: str
+    version: str
+    family: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything in a bundle but the model and the golden windows."""
+
+    name: str
+    version: str
+    sequence: int
+    signal: SignalSpec
+    score: ScoreSpec
+    threshold: float
+    alert: AlertPolicy
+    runtime: RuntimeSpec
+    quantization: dict[str, Quantization | None]
+    members: dict[str, str]
+    board: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    recipe: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The manifest as deterministic, readable UTF-8 JSON."""
+        document = {"format": FORMAT, **asdict(self)}
+        return (json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """Read a manifest. Raises :class:`BundleError` that names the key which is missing or wrong."""
+        try:
+            document = strict_json.loads(data, max_bytes=MAX_BYTES, what="manifest.json")
+        except DataError as error:
+            raise BundleError(str(error)) from None
+        keys = _Keys(document, "manifest.json")
+        found = keys.integer("format", low=1)
+        if found != FORMAT:
+            raise BundleError(f"bundle format {found}: this vedette reads format {FORMAT}; upgrade it or export again")
+        signal = _signal(keys.section("signal"))
+        score = _score(keys.section("score"), len(signal.channels))
+        alert, runtime = keys.section("alert"), keys.section("runtime")
+        quantization = keys.section("quantization")
+        members = keys.section("members")
+        return cls(
+            name=keys.text("name"),
+            version=keys.text("version"),
+            sequence=keys.integer("sequence", low=0),
+            signal=signal,
+            score=score,
+            threshold=keys.number("threshold", above=0),
+            alert=AlertPolicy(
+                alert.integer("min_windows", low=1), alert.number("clear_after_s"), alert.number("cooldown_s")
+            ),
+            runtime=RuntimeSpec(
+                runtime.text("package"),
+                runtime.text("version"),
+                runtime.text("family"),
+                runtime.integer("threads", low=1, high=64),
+            ),
+            quantization={name: _quantization(quantization, name) for name in ("input", "output")},
+            members={name: members.text(name) for name in members.document},
+            board=keys.section("board").document,
+            calibration=keys.section("calibration").document,
+            accuracy=keys.section("accuracy").document,
+            recipe=keys.get("recipe", list),
+            provenance=keys.section("provenance").document,
+        )
+
+
+class _Keys:
+    """A JSON object whose values are checked as they are taken out."""
+
+    def __init__(self, document: Any, where: str) -> None:
+        if not isinstance(document, dict):
+            raise BundleError(f"{where}: expected an object, found {type(document).__name__}")
+        self.document: dict[str, Any] = document
+        self._where = where
+
+    def get(self, key: str, kind: type[T] | tuple[type[T], ...]) -> T:
+        value = self.document.get(key)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            wanted = kind.__name__ if isinstance(kind, type) else "number"
+            raise BundleError(f"{self._where}: {key}: expected {wanted}, found {value!r:.40}")
+        return value
+
+    def text(self, key: str) -> str:
+        return self.get(key, str)
+
+    def integer(self, key: str, *, low: int, high: int = 2**53) -> int:
+        value = self.get(key, int)
+        if not low <= value <= high:
+            raise BundleError(f"{self._where}: {key}: expected {low} to {high}, found {value}")
+        return value
+
+    def number(self, key: str, *, above: float | None = None) -> float:
+        value = float(self.get(key, (int, float)))
+        if not math.isfinite(value) or (value <= above if above is not None else False):
+            raise BundleError(f"{self._where}: {key}: expected a number above {above}, found {value}")
+        return value
+
+    def section(self, key: str) -> _Keys:
+        return _Keys(self.document.get(key), f"{self._where}: {key}")
+
+    def items(self, key: str, read: Callable[[_Keys], T]) -> tuple[T, ...]:
+        return tuple(read(_Keys(item, f"{self._where}: {key}[{i}]")) for i, item in enumerate(self.get(key, list)))
+
+    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
+        return None if self.document.get(key) is None else read(key)
+
+
+def _signal(keys: _Keys) -> SignalSpec:
+    channels = keys.items("channels", _channel)
+    names = [channel.name for channel in channels]
+    if not 1 <= len(names) <= MAX_CHANNELS or len(set(names)) != len(names):
+        raise BundleError(f"manifest.json: signal: expected 1 to {MAX_CHANNELS} channels with different names")
+    missing = keys.text("missing")
+    if missing not in ("hold", "drop", "fail"):
+        raise BundleError(f"manifest.json: signal: missing: expected hold, drop or fail, found {missing!r}")
+    return SignalSpec(
+        channels=channels,
+        window=keys.integer("window", low=1, high=MAX_WINDOW),
+        stride=keys.integer("stride", low=1, high=MAX_WINDOW),
+        sample_period_s=keys.optional("sample_period_s", lambda key: keys.number(key, above=0)),
+        timestamp=keys.optional("timestamp", keys.text),
+        missing=missing,  # type: ignore[arg-type]
+        max_hold=keys.integer("max_hold", low=0),
+        input_clip=keys.number("input_clip", above=0),
+    )
+
+
+def _channel(keys: _Keys) -> Channel:
+    return Channel(
+        name=keys.text("name"),
+        mean=keys.number("mean"),
+        scale=keys.number("scale", above=0),
+        low=keys.number("low"),
+        high=keys.number("high"),
+        unit=keys.optional("unit", keys.text),
+    )
+
+
+def _score(keys: _Keys, channels: int) -> ScoreSpec:
+    scales = keys.get("residual_scale", list)
+    good = [isinstance(value, (int, float)) and math.isfinite(value) and value > 0 for value in scales]
+    if len(scales) != channels or not all(good):
+        raise BundleError(f"manifest.json: score: residual_scale: expected {channels} numbers above 0")
+    smoothing = keys.number("smoothing", above=0)
+    if smoothing > 1:
+        raise BundleError(f"manifest.json: score: smoothing: expected a number in (0, 1], found {smoothing}")
+    return ScoreSpec(tuple(float(value) for value in scales), smoothing, keys.number("residual_clip", above=0))
+
+
+def _quantization(keys: _Keys, name: str) -> Quantization | None:
+    if keys.document.get(name) is None:
+        return None
+    tensor = keys.section(name)
+    return Quantization(tensor.number("scale", above=0), tensor.integer("zero_point", low=-128, high=127))

@@ -1,0 +1,75 @@
+"""What a stream must look like: channels, scaling, window. Part of every bundle's manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+MissingPolicy = Literal["hold", "drop", "fail"]
+FloatArray = npt.NDArray[np.float32]
+
+# Nominal period where the data has no time base: times are then counts of samples.
+SAMPLE_COUNT_PERIOD_S = 1.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One measured quantity.
+
+    ``mean`` and ``scale`` standardise it, both in the channel's unit; ``low`` and ``high`` are the range seen in
+    normal data.
+    """
+
+    name: str
+    mean: float
+    scale: float
+    low: float
+    high: float
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class SignalSpec:
+    """The signal a model was trained on.
+
+    ``window`` and ``stride`` are in samples. ``sample_period_s`` is None where the data had no time base.
+    ``input_clip`` bounds the standardised values that the model sees. With ``missing = "hold"`` a channel's last
+    value stands in for a missing one for at most ``max_hold`` samples.
+    """
+
+    channels: tuple[Channel, ...]
+    window: int
+    stride: int
+    sample_period_s: float | None
+    timestamp: str | None
+    missing: MissingPolicy
+    max_hold: int
+    input_clip: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Channel names, in the order of every array with a channel axis."""
+        return tuple(channel.name for channel in self.channels)
+
+    @property
+    def period_s(self) -> float:
+        """Seconds per sample; 1 where there is no time base, so that durations count samples."""
+        return self.sample_period_s or SAMPLE_COUNT_PERIOD_S
+
+    @cached_property
+    def mean(self) -> npt.NDArray[np.float64]:
+        """Means, shape ``(channels,)``."""
+        return np.array([channel.mean for channel in self.channels])
+
+    @cached_property
+    def scale(self) -> npt.NDArray[np.float64]:
+        """Scales, shape ``(channels,)``."""
+        return np.array([channel.scale for channel in self.channels])
+
+    def standardise(self, rows: npt.NDArray[np.float64]) -> FloatArray:
+        """Scale ``(n, channels)`` rows in sensor units to float32 with mean 0 and spread 1; not clipped."""
+        return ((rows - self.mean) / self.scale).astype(np.float32)

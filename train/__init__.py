@@ -1,0 +1,1 @@
+"""The desktop: data -> windows -> Keras autoencoder -> threshold -> evaluation."""

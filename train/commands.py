@@ -1,0 +1,7 @@
+"""The commands that ``train`` brings to the command line."""
+
+from __future__ import annotations
+
+import click
+
+COMMANDS: list[click.Command] = []

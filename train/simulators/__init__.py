@@ -1,0 +1,1 @@
+"""Physics-informed, seeded simulators of machines, with labelled faults."""
