@@ -71,7 +71,7 @@ class SelfTestError(VedetteError):
     exit_code = 18
 
 
-class ExportRefused(VedetteError):
+class ExportRefusedError(VedetteError):
     """The compressed model lost more than the promise allows, so no bundle was written."""
 
     exit_code = 19

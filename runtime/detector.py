@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from vedette.errors import DataError
 from vedette.runtime.interpreter import Model, dequantize, quantize
 from vedette.runtime.ring import WindowRing
@@ -55,7 +56,7 @@ class Reading:
         return self.errors / np.float32(total)
 
 
-class SampleRejected(DataError):
+class SampleRejectedError(DataError):
     """A sample that cannot be scored; the stream goes on with the next one."""
 
 
@@ -90,8 +91,8 @@ class Detector:
     def push(self, values: npt.NDArray[np.float64]) -> Reading | None:
         """Take one sample, shape ``(channels,)`` in sensor units, NaN where a value is missing.
 
-        Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejected` for a
-        sample that the missing policy does not cover; after too long a gap the window starts afresh.
+        Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejectedError`
+        for a sample that the missing policy does not cover; after too long a gap the window starts afresh.
         """
         if not np.isfinite(values).all():
             values = self._fill(values)
@@ -127,11 +128,11 @@ class Detector:
         if signal.missing == "fail":
             raise DataError(f'no value for {named}; missing = "fail" is set (other policies: hold, drop)')
         if signal.missing == "drop":
-            raise SampleRejected(f'no value for {named}; missing = "drop" is set')
+            raise SampleRejectedError(f'no value for {named}; missing = "drop" is set')
         if self._last is None:
-            raise SampleRejected(f"no value for {named}, and none before it to hold")
+            raise SampleRejectedError(f"no value for {named}, and none before it to hold")
         self._held = np.where(missing, self._held + 1, 0)
         if self._held.max() > signal.max_hold:
             self.reset()
-            raise SampleRejected(f"no value for {named} for more than {signal.max_hold} samples")
+            raise SampleRejectedError(f"no value for {named} for more than {signal.max_hold} samples")
         return np.where(missing, self._last, values)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from vedette.errors import DependencyError, ModelError
 
 # Package -> module with Interpreter, and the rounding family of its default int8 kernels: LiteRT's XNNPACK rounds
@@ -92,7 +93,7 @@ def quantize(values: npt.NDArray[np.float32], quantization: Quantization) -> npt
     [-3, 0, 127]
     """
     steps = np.rint(values / np.float32(quantization.scale)) + quantization.zero_point
-    return np.clip(steps, -128, 127).astype(np.int8)
+    return np.minimum(np.maximum(steps, np.float32(-128)), np.float32(127)).astype(np.int8)
 
 
 def dequantize(values: npt.NDArray[np.int8], quantization: Quantization) -> npt.NDArray[np.float32]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
 from vedette.runtime.alerts import Alert, AlertPolicy, AlertTracker
 from vedette.runtime.bundle import Bundle
-from vedette.runtime.detector import Detector, Reading, SampleRejected
+from vedette.runtime.detector import Detector, Reading, SampleRejectedError
 from vedette.runtime.interpreter import Model
 
 # A step between samples of more than this many periods is a gap: the window before it is not continued.
@@ -34,11 +35,11 @@ class Stream:
     def push(self, time: float, values: npt.NDArray[np.float64]) -> Alert | None:
         """Take the sample of ``time`` (seconds), shape ``(channels,)``; return the alert step it causes, if any.
 
-        The newest score is in ``reading`` afterwards. Raises :class:`SampleRejected` where the sample is not newer
+        The newest score is in ``reading`` afterwards. Raises :class:`SampleRejectedError` where the sample is not newer
         than the last one or has no usable values; the stream goes on with the next.
         """
         if self._last_time is not None and time <= self._last_time:
-            raise SampleRejected(f"sample of {time} s is not newer than the one before it ({self._last_time} s)")
+            raise SampleRejectedError(f"sample of {time} s is not newer than the one before it ({self._last_time} s)")
         if self._last_time is not None and self._longest_step_s and time - self._last_time > self._longest_step_s:
             self.detector.reset()
         self._last_time = time
