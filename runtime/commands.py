@@ -2,6 +2,86 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
-COMMANDS: list[click.Command] = []
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def run(config: Path) -> None:
+    """Run the gateway: score the streams of CONFIG (gateway.toml) and send alerts."""
+    import signal
+
+    from vedette.runtime import logs
+    from vedette.runtime.config import load_gateway
+    from vedette.runtime.daemon import Daemon
+
+    logs.set_up()
+    daemon = Daemon(load_gateway(config))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    daemon.run()
+
+
+@click.command()
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="Take the broker from this gateway.toml.")
+@click.option("--broker", metavar="HOST[:PORT]", help="The broker: TLS, but plaintext on this machine.")
+@click.option("--ca", type=click.Path(path_type=Path), help="The CA certificate that signed the broker's (PEM).")
+@click.option("--client-id", help="The name of this consumer's session at the broker.")
+@click.option("--json", "as_json", is_flag=True, help="Print the events as JSON lines.")
+@click.option("--count", type=click.IntRange(min=1), help="End after this many events.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="End after this time.")
+def listen(
+    *,
+    config: Path | None,
+    broker: str | None,
+    ca: Path | None,
+    client_id: str | None,
+    as_json: bool,
+    count: int | None,
+    timeout: float | None,
+) -> None:
+    """Print the alerts of all gateways as they arrive, and acknowledge them."""
+    from vedette.runtime import logs
+    from vedette.runtime.config import broker_config, load_broker
+    from vedette.runtime.listen import Listener, default_client_id, show_as
+
+    if (config is None) == (broker is None):
+        raise click.UsageError("give either --config gateway.toml or --broker host:port")
+    logs.set_up()
+    name = client_id or default_client_id()
+    settings = load_broker(config, client_id=name) if config else broker_config(broker or "", client_id=name, ca=ca)
+    Listener(settings, show_as(json_lines=as_json)).run(count=count, timeout=timeout)
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(*, bundle: Path, as_json: bool) -> None:
+    """Show what is in a bundle."""
+    from vedette.runtime import bundle as bundles
+    from vedette.runtime.inspection import describe, sheet
+
+    description = describe(bundles.read(bundle))
+    click.echo(json.dumps(description, indent=1) if as_json else sheet(description))
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--interpreter", help="TFLite package to use: ai-edge-litert or tflite-runtime.")
+def selftest(*, bundle: Path, interpreter: str | None) -> None:
+    """Replay a bundle's golden windows on this machine."""
+    from vedette.runtime import bundle as bundles
+    from vedette.runtime.selftest import self_test
+
+    loaded = bundles.read(bundle)
+    result = self_test(loaded, loaded.load_model(package=interpreter))
+    told = f"{result.differing} of {result.outputs} outputs differ (by at most {result.largest:g})"
+    click.echo(
+        f"ok: {result.windows} golden windows, {told}; {result.package} {result.version}, family {result.family}"
+    )
+
+
+COMMANDS: list[click.Command] = [run, listen, inspect, selftest]

@@ -93,7 +93,8 @@ def quantize(values: npt.NDArray[np.float32], quantization: Quantization) -> npt
     [-3, 0, 127]
     """
     steps = np.rint(values / np.float32(quantization.scale)) + quantization.zero_point
-    return np.minimum(np.maximum(steps, np.float32(-128)), np.float32(127)).astype(np.int8)
+    saturated: npt.NDArray[np.float32] = np.minimum(np.maximum(steps, np.float32(-128)), np.float32(127))
+    return saturated.astype(np.int8)
 
 
 def dequantize(values: npt.NDArray[np.int8], quantization: Quantization) -> npt.NDArray[np.float32]:

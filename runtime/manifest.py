@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from vedette.errors import BundleError, DataError
 from vedette.runtime import strict_json
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.interpreter import Quantization
+from vedette.runtime.json_keys import Keys
 from vedette.runtime.signal import Channel, SignalSpec
 
 FORMAT = 1
 MAX_BYTES = 4 * 1024 * 1024
 MAX_CHANNELS = 4096
 MAX_WINDOW = 1_000_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,13 +67,13 @@ class Manifest:
             document = strict_json.loads(data, max_bytes=MAX_BYTES, what="manifest.json")
         except DataError as error:
             raise BundleError(str(error)) from None
-        keys = _Keys(document, "manifest.json")
+        keys = Keys(document, "manifest.json")
         found = keys.integer("format", low=1)
         if found != FORMAT:
             raise BundleError(f"bundle format {found}: this vedette reads format {FORMAT}; upgrade it or export again")
-        signal = _signal(keys.section("signal"))
-        score = _score(keys.section("score"), len(signal.channels))
-        alert, runtime = keys.section("alert"), keys.section("runtime")
+        signal = read_signal(keys.section("signal"))
+        score = read_score(keys.section("score"), len(signal.channels))
+        runtime = keys.section("runtime")
         quantization = keys.section("quantization")
         members = keys.section("members")
         return cls(
@@ -85,9 +83,7 @@ class Manifest:
             signal=signal,
             score=score,
             threshold=keys.number("threshold", above=0),
-            alert=AlertPolicy(
-                alert.integer("min_windows", low=1), alert.number("clear_after_s"), alert.number("cooldown_s")
-            ),
+            alert=read_alert_policy(keys.section("alert")),
             runtime=RuntimeSpec(
                 runtime.text("package"),
                 runtime.text("version"),
@@ -104,55 +100,15 @@ class Manifest:
         )
 
 
-class _Keys:
-    """A JSON object whose values are checked as they are taken out."""
-
-    def __init__(self, document: Any, where: str) -> None:
-        if not isinstance(document, dict):
-            raise BundleError(f"{where}: expected an object, found {type(document).__name__}")
-        self.document: dict[str, Any] = document
-        self._where = where
-
-    def get(self, key: str, kind: type[T] | tuple[type[T], ...]) -> T:
-        value = self.document.get(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            wanted = kind.__name__ if isinstance(kind, type) else "number"
-            raise BundleError(f"{self._where}: {key}: expected {wanted}, found {value!r:.40}")
-        return value
-
-    def text(self, key: str) -> str:
-        return self.get(key, str)
-
-    def integer(self, key: str, *, low: int, high: int = 2**53) -> int:
-        value = self.get(key, int)
-        if not low <= value <= high:
-            raise BundleError(f"{self._where}: {key}: expected {low} to {high}, found {value}")
-        return value
-
-    def number(self, key: str, *, above: float | None = None) -> float:
-        value = float(self.get(key, (int, float)))
-        if not math.isfinite(value) or (value <= above if above is not None else False):
-            raise BundleError(f"{self._where}: {key}: expected a number above {above}, found {value}")
-        return value
-
-    def section(self, key: str) -> _Keys:
-        return _Keys(self.document.get(key), f"{self._where}: {key}")
-
-    def items(self, key: str, read: Callable[[_Keys], T]) -> tuple[T, ...]:
-        return tuple(read(_Keys(item, f"{self._where}: {key}[{i}]")) for i, item in enumerate(self.get(key, list)))
-
-    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
-        return None if self.document.get(key) is None else read(key)
-
-
-def _signal(keys: _Keys) -> SignalSpec:
+def read_signal(keys: Keys) -> SignalSpec:
+    """Read a signal spec, checking every value."""
     channels = keys.items("channels", _channel)
     names = [channel.name for channel in channels]
     if not 1 <= len(names) <= MAX_CHANNELS or len(set(names)) != len(names):
-        raise BundleError(f"manifest.json: signal: expected 1 to {MAX_CHANNELS} channels with different names")
+        raise keys.error(f"{keys.where}: expected 1 to {MAX_CHANNELS} channels with different names")
     missing = keys.text("missing")
     if missing not in ("hold", "drop", "fail"):
-        raise BundleError(f"manifest.json: signal: missing: expected hold, drop or fail, found {missing!r}")
+        raise keys.error(f"{keys.where}: missing: expected hold, drop or fail, found {missing!r}")
     return SignalSpec(
         channels=channels,
         window=keys.integer("window", low=1, high=MAX_WINDOW),
@@ -165,7 +121,16 @@ def _signal(keys: _Keys) -> SignalSpec:
     )
 
 
-def _channel(keys: _Keys) -> Channel:
+def read_alert_policy(keys: Keys) -> AlertPolicy:
+    """Read an alert policy, checking every value."""
+    return AlertPolicy(
+        min_windows=keys.integer("min_windows", low=1),
+        clear_after_s=keys.number("clear_after_s", low=0),
+        cooldown_s=keys.number("cooldown_s", low=0),
+    )
+
+
+def _channel(keys: Keys) -> Channel:
     return Channel(
         name=keys.text("name"),
         mean=keys.number("mean"),
@@ -176,18 +141,19 @@ def _channel(keys: _Keys) -> Channel:
     )
 
 
-def _score(keys: _Keys, channels: int) -> ScoreSpec:
+def read_score(keys: Keys, channels: int) -> ScoreSpec:
+    """Read a score spec for that many channels, checking every value."""
     scales = keys.get("residual_scale", list)
     good = [isinstance(value, (int, float)) and math.isfinite(value) and value > 0 for value in scales]
     if len(scales) != channels or not all(good):
-        raise BundleError(f"manifest.json: score: residual_scale: expected {channels} numbers above 0")
+        raise keys.error(f"{keys.where}: residual_scale: expected {channels} numbers above 0")
     smoothing = keys.number("smoothing", above=0)
     if smoothing > 1:
-        raise BundleError(f"manifest.json: score: smoothing: expected a number in (0, 1], found {smoothing}")
+        raise keys.error(f"{keys.where}: smoothing: expected a number in (0, 1], found {smoothing}")
     return ScoreSpec(tuple(float(value) for value in scales), smoothing, keys.number("residual_clip", above=0))
 
 
-def _quantization(keys: _Keys, name: str) -> Quantization | None:
+def _quantization(keys: Keys, name: str) -> Quantization | None:
     if keys.document.get(name) is None:
         return None
     tensor = keys.section(name)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.alerts import Alert, AlertPolicy, AlertTracker
-from vedette.runtime.bundle import Bundle
 from vedette.runtime.detector import Detector, Reading, SampleRejectedError
 from vedette.runtime.interpreter import Model
+from vedette.runtime.manifest import Manifest
 
 # A step between samples of more than this many periods is a gap: the window before it is not continued.
 GAP_PERIODS = 3.0
@@ -20,9 +20,8 @@ GAP_PERIODS = 3.0
 class Stream:
     """Scores one stream and follows its incidents."""
 
-    def __init__(self, bundle: Bundle, model: Model, *, policy: AlertPolicy | None = None) -> None:
-        """``policy`` replaces the bundle's own alert policy. Streams of one bundle may share ``model``."""
-        manifest = bundle.manifest
+    def __init__(self, manifest: Manifest, model: Model, *, policy: AlertPolicy | None = None) -> None:
+        """``policy`` replaces the manifest's own alert policy. Streams of one bundle may share ``model``."""
         self.signal = manifest.signal
         self.threshold = manifest.threshold
         self.detector = Detector(manifest.signal, manifest.score, model)

@@ -1,1 +1,14 @@
-"""Where samples come from, one module each."""
+"""Where samples come from, one module each. The registry's keys are the words of ``source`` in ``gateway.toml``."""
+
+from __future__ import annotations
+
+from vedette.runtime.sources.base import Source, SourceConfig
+from vedette.runtime.sources.file import FileConfig, FileSource
+from vedette.runtime.sources.mqtt import MqttSource, MqttSourceConfig
+from vedette.runtime.sources.stdin import StdinConfig, StdinSource
+
+SOURCES: dict[str, tuple[type[SourceConfig], type[Source]]] = {
+    "mqtt": (MqttSourceConfig, MqttSource),
+    "file": (FileConfig, FileSource),
+    "stdin": (StdinConfig, StdinSource),
+}

@@ -1,0 +1,265 @@
+"""The gateway's configuration, checked: ``gateway.toml`` with its drop-ins and the environment.
+
+Every key is checked and unknown ones are refused. Relative paths are relative to the folder of ``gateway.toml``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+from vedette.errors import ConfigError, nearest
+from vedette.runtime.alerts import AlertPolicy
+from vedette.runtime.config_document import SCALARS, read_document
+from vedette.runtime.interpreter import PACKAGES
+from vedette.runtime.json_keys import Keys
+from vedette.runtime.mqtt_client import MqttConfig, TlsConfig
+from vedette.runtime.samples import MAX_BYTES
+from vedette.runtime.sources import SOURCES
+from vedette.runtime.sources.base import SourceConfig
+from vedette.runtime.sources.mqtt import MqttSourceConfig
+from vedette.runtime.sources.stdin import StdinConfig
+
+DEFAULT_OUTBOX = "/var/lib/vedette/outbox.db"
+DEFAULT_OUTBOX_MB, LEAST_OUTBOX_MB = 64, 4
+DEFAULT_QUEUE = 10_000
+DEFAULT_DEVICES = 1000
+PORT_TLS, PORT_PLAINTEXT = 8883, 1883
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True)
+class AlertOverrides:
+    """What a stream's ``alert`` table sets; None leaves the bundle's own value."""
+
+    min_windows: int | None = None
+    clear_after_s: float | None = None
+    cooldown_s: float | None = None
+
+    def apply(self, policy: AlertPolicy) -> AlertPolicy:
+        """The bundle's policy with the values that are set."""
+        return AlertPolicy(
+            policy.min_windows if self.min_windows is None else self.min_windows,
+            policy.clear_after_s if self.clear_after_s is None else self.clear_after_s,
+            policy.cooldown_s if self.cooldown_s is None else self.cooldown_s,
+        )
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """One ``[[stream]]``. ``max_devices`` bounds the streams of an entry with many devices."""
+
+    name: str
+    bundle: Path
+    kind: str
+    source: SourceConfig
+    alert: AlertOverrides
+    max_devices: int
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """A whole, checked configuration."""
+
+    gateway: str
+    mqtt: MqttConfig
+    outbox_path: Path
+    outbox_max_bytes: int
+    max_payload_bytes: int
+    max_queued: int
+    interpreter: str | None
+    streams: tuple[StreamConfig, ...]
+
+
+def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> GatewayConfig:
+    """Read a gateway's configuration. Raises :class:`ConfigError` that names the file, the key and the remedy."""
+    path = path.absolute()
+    keys = Keys(read_document(path, environ), str(path), ConfigError)
+    _known(keys, (*SCALARS[""], "mqtt", "outbox", "input", "trust", "stream"))
+    gateway = _name(keys, "gateway")
+    interpreter = keys.optional("interpreter", keys.text)
+    if interpreter is not None and interpreter not in PACKAGES:
+        raise ConfigError(f'{path}: interpreter: unknown "{interpreter}"; {nearest(interpreter, PACKAGES)}')
+    _check_trust(_section(keys, "trust", ("public_keys", "allow_unsigned")))
+    outbox = _section(keys, "outbox", SCALARS["outbox"])
+    limits = _section(keys, "input", SCALARS["input"])
+    return GatewayConfig(
+        gateway=gateway,
+        mqtt=_mqtt(keys, gateway, path.parent),
+        outbox_path=path.parent / (outbox.optional("path", outbox.text) or DEFAULT_OUTBOX),
+        outbox_max_bytes=_integer(outbox, "max_mb", DEFAULT_OUTBOX_MB, low=LEAST_OUTBOX_MB, high=1_000_000) * 2**20,
+        max_payload_bytes=_integer(limits, "max_payload_bytes", MAX_BYTES, low=64, high=8 * MAX_BYTES),
+        max_queued=_integer(limits, "max_queued", DEFAULT_QUEUE, low=1, high=1_000_000),
+        interpreter=interpreter,
+        streams=_streams(keys, path.parent),
+    )
+
+
+def load_broker(path: Path, *, client_id: str, environ: Mapping[str, str] = os.environ) -> MqttConfig:
+    """Only the ``[mqtt]`` section of a gateway's configuration, for another client of the same broker."""
+    path = path.absolute()
+    keys = Keys(read_document(path, environ), str(path), ConfigError)
+    return replace(_mqtt(keys, client_id, path.parent), client_id=client_id)
+
+
+def broker_config(address: str, *, client_id: str, ca: Path | None = None) -> MqttConfig:
+    """A broker given as ``host[:port]``: TLS, except on this machine when no ``ca`` is given."""
+    host, _, port = address.rpartition(":") if re.search(r":\d+$", address) else (address, "", "")
+    host = host.strip("[]")
+    tls = TlsConfig(ca) if ca or not is_loopback(host) else None
+    number = int(port) if port else PORT_TLS if tls else PORT_PLAINTEXT
+    if not host or not 1 <= number <= 65535:
+        raise ConfigError(f'broker: expected "host" or "host:port", found "{address}"')
+    return MqttConfig(host, number, tls, client_id)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, without asking the network."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _mqtt(root: Keys, gateway: str, folder: Path) -> MqttConfig:
+    keys = _section(root, "mqtt", SCALARS["mqtt"])
+    host = keys.text("host")
+    tls = _tls(keys, folder)
+    allow_plaintext = keys.optional("allow_plaintext", lambda key: keys.get(key, bool)) or False
+    if tls is None and not (is_loopback(host) or allow_plaintext):
+        raise ConfigError(
+            f'{keys.where}: tls = false would send plaintext to "{host}", which is not this machine; '
+            "set up TLS, or say allow_plaintext = true"
+        )
+    version = keys.optional("version", keys.text) or "auto"
+    if version not in ("auto", "5", "3.1.1"):
+        raise ConfigError(f'{keys.where}: version: expected "auto", "5" or "3.1.1", found "{version}"')
+    password_file = _path(keys, "password_file", folder)
+    username = keys.optional("username", keys.text)
+    if password_file is not None and username is None:
+        raise ConfigError(f"{keys.where}: password_file: expected a username with it")
+    if password_file is not None and password_file.stat().st_mode & 0o007:
+        raise ConfigError(f"{password_file}: everybody can read this password; try: chmod o-rwx {password_file}")
+    return MqttConfig(
+        host=host,
+        port=_integer(keys, "port", PORT_TLS if tls else PORT_PLAINTEXT, low=1, high=65535),
+        tls=tls,
+        client_id=keys.optional("client_id", keys.text) or f"vedette-{gateway}",
+        username=username,
+        password_file=password_file,
+        keepalive_s=_integer(keys, "keepalive_s", 30, low=5, high=3600),
+        version=version,
+    )
+
+
+def _tls(keys: Keys, folder: Path) -> TlsConfig | None:
+    value = keys.document.get("tls", True)
+    if isinstance(value, bool):
+        return TlsConfig() if value else None
+    files = _section(keys, "tls", ("ca", "cert", "key"))
+    tls = TlsConfig(*(_path(files, name, folder) for name in ("ca", "cert", "key")))
+    if (tls.cert is None) != (tls.key is None):
+        raise ConfigError(f"{files.where}: cert and key: expected both or none")
+    return tls
+
+
+def _check_trust(keys: Keys) -> None:
+    keys.optional("allow_unsigned", lambda key: keys.get(key, bool))
+    if "public_keys" in keys.document:
+        raise ConfigError(
+            f"{keys.where}: public_keys: this version of vedette cannot check signatures, so the key would protect "
+            "nothing; remove it, and guard the bundle files by their permissions"
+        )
+
+
+def _streams(root: Keys, folder: Path) -> tuple[StreamConfig, ...]:
+    if not root.document.get("stream"):
+        raise ConfigError(f"{root.where}: expected at least one [[stream]], found none")
+    streams = root.items("stream", lambda keys: _stream(keys, folder))
+    names = [stream.name for stream in streams]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f'{root.where}: stream: the name "{name}" is given {names.count(name)} times')
+    if sum(isinstance(stream.source, StdinConfig) for stream in streams) > 1:
+        raise ConfigError(f"{root.where}: stream: only one stream can read stdin")
+    topics = {stream.source for stream in streams if isinstance(stream.source, MqttSourceConfig)}
+    for one, other in combinations(sorted(topics, key=lambda source: source.topic), 2):
+        if one.overlaps(other):
+            raise ConfigError(
+                f'{root.where}: stream: the topics "{one.topic}" and "{other.topic}" overlap, and a broker may then '
+                "send a sample twice; use one of them for both streams, or topics that differ"
+            )
+    return streams
+
+
+def _stream(keys: Keys, folder: Path) -> StreamConfig:
+    _known(keys, ("name", "bundle", "source", "alert", "max_devices"))
+    name = _name(keys, "name")
+    keys.where = f'{keys.where} ("{name}")'
+    source = keys.section("source")
+    kinds = [kind for kind in SOURCES if kind in source.document]
+    if len(kinds) != 1:
+        unknown = next((key for key in source.document if key not in SOURCES), "nothing")
+        hint = nearest(unknown, SOURCES)
+        raise ConfigError(f'{source.where}: expected one kind of source, found "{unknown}"; {hint}')
+    config_class = SOURCES[kinds[0]][0]
+    _known(source, (kinds[0], *config_class.keys))
+    alert = _section(keys, "alert", ("min_windows", "clear_after_s", "cooldown_s"))
+    return StreamConfig(
+        name=name,
+        bundle=folder / keys.text("bundle"),
+        kind=kinds[0],
+        source=config_class.from_keys(source, folder),
+        alert=AlertOverrides(
+            alert.optional("min_windows", lambda key: alert.integer(key, low=1)),
+            alert.optional("clear_after_s", lambda key: alert.number(key, low=0)),
+            alert.optional("cooldown_s", lambda key: alert.number(key, low=0)),
+        ),
+        max_devices=_integer(keys, "max_devices", DEFAULT_DEVICES, low=1, high=1_000_000),
+    )
+
+
+def _section(keys: Keys, key: str, known: Iterable[str]) -> Keys:
+    """A table that may be absent, with no unknown keys."""
+    section = Keys(keys.document.get(key, {}), f"{keys.where}: {key}", ConfigError)
+    _known(section, known)
+    return section
+
+
+def _known(keys: Keys, known: Iterable[str]) -> None:
+    valid = list(known)
+    for key in keys.document:
+        if key not in valid:
+            raise ConfigError(f'{keys.where}: unknown key "{key}"; {nearest(key, valid)}')
+
+
+def _integer(keys: Keys, key: str, default: int, *, low: int, high: int) -> int:
+    value = keys.optional(key, lambda key: keys.integer(key, low=low, high=high))
+    return default if value is None else value
+
+
+def _path(keys: Keys, key: str, folder: Path) -> Path | None:
+    """A file that must exist."""
+    text = keys.optional(key, keys.text)
+    if text is None:
+        return None
+    if not (folder / text).is_file():
+        raise ConfigError(f"{keys.where}: {key}: expected a file, found none at {folder / text}")
+    return folder / text
+
+
+def _name(keys: Keys, key: str) -> str:
+    """A name that can stand in a topic."""
+    name = keys.text(key)
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{keys.where}: {key}: expected 1 to 64 letters, digits, dots, hyphens or underscores that begin with a "
+            f"letter or digit (it becomes part of a topic), found {name[:80]!r}"
+        )
+    return name

@@ -1,0 +1,200 @@
+"""The gateway daemon: sources -> streams -> outbox -> link.
+
+One thread scores, stores, publishes and decides. Sources and the network thread only put things into the inbox.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+
+from vedette.errors import DataError
+from vedette.runtime import bundle as bundles
+from vedette.runtime.alerts import Alert
+from vedette.runtime.bundle import Bundle
+from vedette.runtime.cloudevents import alert_event, clock_synced, encode, model_record
+from vedette.runtime.config import GatewayConfig, StreamConfig
+from vedette.runtime.delivery import Delivery
+from vedette.runtime.inbox import Inbox
+from vedette.runtime.interpreter import Model
+from vedette.runtime.link import Link, LinkEvent
+from vedette.runtime.outbox import Outbox, OutgoingAlert
+from vedette.runtime.sources import SOURCES
+from vedette.runtime.sources.base import Arrival, Source, SourceContext, SourceEnded
+from vedette.runtime.status import RejectionLog, StatusTeller
+from vedette.runtime.streams import Device, StreamEntry
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.2
+# How long the end waits for the broker: after the last finite source, and when told to stop.
+DRAIN_S, STOP_S = 10.0, 5.0
+GOODBYE_S = 1.0
+# The inbox holds no more than this, whatever the payloads' sizes.
+INBOX_BYTES = 32 * 1024 * 1024
+
+
+class Daemon:
+    """One gateway, from start to stop."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        """Load all bundles and open the outbox. Raises :class:`VedetteError`; a broker is not needed yet."""
+        self._config = config
+        self._stopping = False
+        self._alerts_raised = 0
+        self._failures: dict[str, DataError] = {}
+        self._rejections = RejectionLog()
+        self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES)
+        loaded: dict[str, tuple[Bundle, Model]] = {}
+        self._entries = [self._entry(stream, loaded) for stream in config.streams]
+        self._status = StatusTeller(config.gateway)
+        self._link = Link(config.mqtt, post=self._inbox.post, will=self._status.will())
+        self._link.on_online = self._online
+        self._sources = [self._source(number, stream) for number, stream in enumerate(config.streams)]
+        self._running = len(self._sources)
+        self._outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
+        self._delivery = Delivery(self._outbox, self._link)
+
+    def stop(self) -> None:
+        """Ask for a graceful stop; safe to call from a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Work until :meth:`stop`, or until all finite sources have ended and their alerts are delivered.
+
+        Raises :class:`DataError` at the end where a finite source failed.
+        """
+        stored = self._outbox.pending
+        log.info("gateway %s: streams: %d, alerts stored before: %d", self._config.gateway, len(self._entries), stored)
+        try:
+            for source in self._sources:
+                source.start()
+            while self._running and not self._stopping:
+                self._step(TICK_S)
+            self._finish()
+        finally:
+            self._inbox.close()
+            self._link.close()
+            self._outbox.close()
+        for failure in self._failures.values():
+            raise failure
+
+    def _step(self, timeout: float, *, retry_now: bool = False) -> None:
+        for item in self._inbox.take(timeout):
+            if isinstance(item, Arrival):
+                self._entries[item.entry].take(item)
+            elif isinstance(item, LinkEvent):
+                self._link.handle(item)
+            elif isinstance(item, SourceEnded):
+                self._source_ended(item)
+        self._link.step()
+        self._delivery.step(retry_now=retry_now)
+        self._status.tell(
+            self._link,
+            reasons=self._reasons(),
+            counters=self._counters(),
+            streams=lambda: [entry.describe() for entry in self._entries],
+        )
+
+    def _finish(self) -> None:
+        """Close what is open, deliver what can be delivered, and say goodbye."""
+        for source in self._sources:
+            source.stop()
+        self._inbox.close()
+        self._step(0)
+        for entry in self._entries:
+            entry.close_alerts("gateway stopped" if self._stopping else "source ended")
+        self._step(0, retry_now=True)
+        deadline = time.monotonic() + (STOP_S if self._stopping else DRAIN_S)
+        while self._delivery.pending and time.monotonic() < deadline and (self._link.online or not self._stopping):
+            self._step(TICK_S)
+        if self._outbox.pending:
+            told = (self._outbox.pending, self._outbox.path)
+            log.warning("%d alert(s) stay stored in %s; the next run sends them", *told)
+        if self._delivery.unstored:
+            log.error("%d alert(s) are lost: they could not be stored or sent", self._delivery.unstored)
+        counters = self._counters()
+        self._status.goodbye(
+            self._link, reason="stopped" if self._stopping else "all sources ended", counters=counters
+        )  # fmt: skip
+        deadline = time.monotonic() + GOODBYE_S
+        while self._link.unconfirmed and time.monotonic() < deadline:
+            for item in self._inbox.take(TICK_S):
+                if isinstance(item, LinkEvent):
+                    self._link.handle(item)
+        log.info("stopped: %s", json.dumps(counters))
+
+    def _entry(self, config: StreamConfig, loaded: dict[str, tuple[Bundle, Model]]) -> StreamEntry:
+        """Load the entry's bundle; entries with the same file share it and its model."""
+        key = str(config.bundle.resolve())
+        if key not in loaded:
+            bundle = bundles.read(config.bundle)
+            loaded[key] = bundle, bundle.load_model(package=self._config.interpreter)
+        bundle, model = loaded[key]
+        log.info("stream %s: %s %s (unsigned)", config.name, bundle.manifest.name, bundle.manifest.version)
+        return StreamEntry(
+            config.name,
+            bundle,
+            model,
+            policy=config.alert.apply(bundle.manifest.alert),
+            max_devices=config.max_devices,
+            max_payload_bytes=self._config.max_payload_bytes,
+            on_alert=lambda device, at, alert: self._raise(bundle, device, at, alert),
+            on_rejection=self._rejections.tell,
+        )
+
+    def _source(self, number: int, config: StreamConfig) -> Source:
+        signal = self._entries[number].bundle.manifest.signal
+        context = SourceContext(number, signal, self._inbox, self._link, self._config.max_payload_bytes)
+        return SOURCES[config.kind][1](config.source, context)
+
+    def _source_ended(self, ended: SourceEnded) -> None:
+        entry = self._entries[ended.entry]
+        self._running -= 1
+        log.info("%s: the source has ended after %d samples", entry.name, entry.samples)
+        if ended.error is not None:
+            log.error("%s: %s", entry.name, ended.error)
+            self._failures[entry.name] = ended.error
+
+    def _raise(self, bundle: Bundle, device: Device, at: float, alert: Alert) -> None:
+        self._alerts_raised += 1
+        gateway = self._config.gateway
+        event = alert_event(
+            alert,
+            time=at,
+            gateway=gateway,
+            stream=device.name,
+            model=model_record(bundle),
+            clock_synced=clock_synced(),
+        )
+        topic = f"vedette/{gateway}/alert/{device.name}"
+        self._delivery.accept(OutgoingAlert(topic, alert.severity, at, encode(event)))
+        log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity)
+
+    def _online(self) -> None:
+        self._status.connected()
+        self._delivery.wake()
+
+    def _reasons(self) -> list[str]:
+        """Why the gateway is degraded; empty when it is not."""
+        reasons = [f"stream {name}: {error}" for name, error in self._failures.items()]
+        if self._delivery.storage_fault:
+            reasons.append(self._delivery.storage_fault)
+        for topics in (self._link.refused_topics, self._delivery.refusals):
+            reasons += [f"{topic}: {reason}" for topic, reason in topics.items()]
+        return reasons
+
+    def _counters(self) -> dict[str, int]:
+        """Totals since the start; ``alerts_dropped`` since the outbox was made."""
+        return {
+            "samples": sum(entry.samples for entry in self._entries),
+            "rejected": sum(entry.rejected for entry in self._entries),
+            "alerts_raised": self._alerts_raised,
+            "alerts_confirmed": self._delivery.confirmed,
+            "alerts_pending": self._delivery.pending,
+            "alerts_dropped": self._delivery.dropped,
+            "publishes_refused": self._delivery.refused,
+            "input_overflow": self._inbox.overflow,
+            "connections": self._link.connections,
+        }

@@ -1,0 +1,137 @@
+"""From an alert to its confirmation: stored first, then published, removed only when its own PUBACK says it arrived."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+
+from vedette.runtime.cloudevents import mark_historical
+from vedette.runtime.link import FIRST_FAILURE, NO_SUBSCRIBERS, Link
+from vedette.runtime.outbox import Outbox, OutgoingAlert, StorageError, StoredAlert
+
+log = logging.getLogger(__name__)
+
+# Alerts on their way at one time; below every broker's receive maximum that we know of (mosquitto: 20).
+WINDOW = 16
+FIRST_HOLD_S, LAST_HOLD_S = 1.0, 60.0
+# Alerts that wait in memory for a disk that cannot be written; more are dropped, the oldest first, and counted.
+MAX_UNSTORED = 1000
+STORE_RETRY_S = 1.0
+
+
+class Delivery:
+    """Stores what was raised, publishes what is stored, oldest first; a topic that is refused is tried again later."""
+
+    def __init__(self, outbox: Outbox, link: Link) -> None:
+        self.confirmed = 0
+        self.refused = 0
+        self.storage_fault: str | None = None
+        self._lost = 0
+        self._outbox, self._link = outbox, link
+        self._unstored: list[OutgoingAlert] = []
+        self._storage_due = 0.0
+        self._out = 0
+        self._delivered: list[int] = []
+        self._released: list[int] = []
+        self._held: dict[str, tuple[float, float, str]] = {}  # topic -> due, last delay, reason
+        self._idle = False
+
+    @property
+    def unstored(self) -> int:
+        """Alerts in memory only, because the disk cannot be written."""
+        return len(self._unstored)
+
+    @property
+    def pending(self) -> int:
+        """Alerts not yet confirmed, stored or not."""
+        return self._outbox.pending + len(self._unstored)
+
+    @property
+    def dropped(self) -> int:
+        """Alerts given up for want of space, since the outbox was made."""
+        return self._outbox.dropped + self._lost
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """The topics that the broker refuses at present, with its reason."""
+        return {topic: reason for topic, (_, _, reason) in self._held.items()}
+
+    def accept(self, alert: OutgoingAlert) -> None:
+        """Take an alert; the next :meth:`step` stores it, in one commit with the others of its round."""
+        self._unstored.append(alert)
+
+    def wake(self) -> None:
+        """There may be something to publish."""
+        self._idle = False
+
+    def step(self, *, retry_now: bool = False) -> None:
+        """Store what is new, take in the results, publish what fits into the window.
+
+        A disk that cannot be written is tried again after a second, or at once with ``retry_now``.
+        """
+        if self._released:
+            self._outbox.release(self._released)
+            self._released.clear()
+            self.wake()
+        if (self._unstored or self._delivered) and (retry_now or time.monotonic() >= self._storage_due):
+            self._write()
+        if self._link.online and self._out < WINDOW:
+            self._publish_pending()
+
+    def _write(self) -> None:
+        try:
+            if self._unstored:
+                self._outbox.add(self._unstored)
+                self._unstored.clear()
+            if self._delivered:
+                self._outbox.confirm(self._delivered)
+                self._delivered.clear()
+        except StorageError as error:
+            if self.storage_fault is None:
+                log.error("%s", error)
+            self.storage_fault = str(error)
+            self._storage_due = time.monotonic() + STORE_RETRY_S
+            excess = max(len(self._unstored) - MAX_UNSTORED, 0)
+            del self._unstored[:excess]
+            self._lost += excess
+            return
+        self.storage_fault = None
+        self.wake()
+
+    def _publish_pending(self) -> None:
+        now = time.monotonic()
+        waiting = [topic for topic, (due, _, _) in self._held.items() if due > now]
+        if self._idle and len(waiting) == len(self._held):
+            return
+        alerts = self._outbox.take(WINDOW - self._out, skip_topics=waiting)
+        self._idle = not alerts
+        for alert in alerts:
+            payload = mark_historical(alert.payload, event_time=alert.time, now=time.time())
+            self._out += 1
+            if not self._link.publish(alert.topic, payload, partial(self._result, alert)):
+                self._result(alert, None)
+
+    def _result(self, alert: StoredAlert, code: int | None) -> None:
+        """The broker's answer, or None where the connection ended before it."""
+        self._out -= 1
+        if code is not None and code < FIRST_FAILURE and code != NO_SUBSCRIBERS:
+            self._delivered.append(alert.seq)
+            self.confirmed += 1
+            self._held.pop(alert.topic, None)
+            return
+        self._released.append(alert.seq)
+        if code is not None:
+            self.refused += 1
+            self._hold(alert.topic, code)
+
+    def _hold(self, topic: str, code: int) -> None:
+        reason = "no subscriber" if code == NO_SUBSCRIBERS else f"refused by the broker (0x{code:02x})"
+        now = time.monotonic()
+        due, delay, told = self._held.get(topic, (0.0, FIRST_HOLD_S / 2, ""))
+        if due > now:
+            return  # another alert of the same round
+        if told != reason:
+            log.warning("alerts to %s stay stored: %s", topic, reason)
+        delay = min(delay * 2, LAST_HOLD_S)
+        self._held[topic] = (now + delay, delay, reason)

@@ -1,0 +1,261 @@
+"""The link to the broker: connects, reconnects with back-off, and says for each message whether it was delivered.
+
+paho's network thread only posts events; everything is decided on the thread that calls :meth:`Link.step` and
+:meth:`Link.handle`. Each connection attempt is a new client, so nothing of an old one (message ids, queued messages)
+can leak into the next.
+
+MQTT 5 is tried first. A broker that refuses it, or does not answer (amqtt waits for ever for the rest of a packet that
+it cannot read), is tried again with MQTT 3.1.1, which cannot say that a message was denied or had no subscriber.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.matcher import MQTTMatcher
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from vedette.errors import ConfigError
+from vedette.runtime.mqtt_client import Client, MqttConfig
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
+# The back-off starts afresh after a connection that lasted this long.
+STABLE_S = 10.0
+CONNACK_TIMEOUT_S = 5.0
+# How long the end waits until the broker has our goodbye.
+GOODBYE_S = 1.0
+# More than any payload cap: larger messages are withheld by an MQTT 5 broker.
+MAX_PACKET_BYTES = 16 * 1024 * 1024
+# PUBACK reason codes (MQTT 5, table 3-4).
+NO_SUBSCRIBERS, FIRST_FAILURE = 0x10, 0x80
+_UNSUPPORTED_PROTOCOL = 0x84
+_VERSIONS = {MQTTProtocolVersion.MQTTv5: "5", MQTTProtocolVersion.MQTTv311: "3.1.1"}
+BLIND_311 = "MQTT 3.1.1 does not say when the broker refuses an alert or has no subscriber for it"
+
+# Says whether the message was received; otherwise the broker keeps it for the session.
+Handler = Callable[[mqtt.MQTTMessage], bool]
+# Called with the PUBACK's reason code, or None where the connection ended first.
+Result = Callable[[int | None], None]
+
+
+class LinkEvent(NamedTuple):
+    """What the network thread saw, of the connection attempt ``attempt``."""
+
+    attempt: int
+    kind: Literal["open", "connack", "puback", "suback", "end"]
+    data: Any
+
+
+class Link:
+    """One client of the broker, for as long as the process lives."""
+
+    def __init__(
+        self,
+        config: MqttConfig,
+        *,
+        post: Callable[[LinkEvent], None],
+        will: tuple[str, bytes] | None = None,
+        session_expiry_s: int = 0,
+    ) -> None:
+        """``post`` is called from the network thread with events that must come back through :meth:`handle`.
+
+        ``will`` is the retained message that the broker publishes when it loses us. With ``session_expiry_s`` above 0
+        the broker keeps subscriptions and messages while we are away.
+        """
+        self.config = config
+        self.online = False
+        self.version: str | None = None
+        self.connections = 0
+        self.refused_topics: dict[str, str] = {}
+        self.on_online: Callable[[], None] = lambda: None
+        self._post, self._will, self._session_expiry_s = post, will, session_expiry_s
+        self._handlers: dict[str, list[Handler]] = {}
+        self._routes = MQTTMatcher()  # type: ignore[no-untyped-call]
+        self._results: dict[int, Result] = {}
+        self._subscribing: dict[int, str] = {}
+        self._client: Client | None = None
+        self._attempt = 0
+        self._protocol = self._first_protocol()
+        self._opened = False
+        self._refusal: tuple[int, str] | None = None
+        self._deadline: float | None = None
+        self._retry_at: float | None = 0.0
+        self._retry_s = FIRST_RETRY_S
+        self._online_since = 0.0
+
+    def subscribe(self, topic_filter: str, handler: Handler) -> None:
+        """Have ``handler`` called, on the network thread, with each message; it must not block. Call before the first
+        :meth:`step`. A message is acknowledged to the broker when all its handlers have returned True."""
+        if topic_filter not in self._handlers:
+            self._routes[topic_filter] = self._handlers[topic_filter] = []
+        self._handlers[topic_filter].append(handler)
+
+    def publish(self, topic: str, payload: bytes, result: Result | None = None, *, retain: bool = False) -> bool:
+        """Publish with QoS 1; False where there is no connection. ``result`` is called by :meth:`handle`."""
+        if self._client is None or not self.online:
+            return False
+        info = self._client.publish(topic, payload, qos=1, retain=retain)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return False
+        self._results[info.mid] = result or _ignore
+        return True
+
+    @property
+    def unconfirmed(self) -> int:
+        """Messages that were published and not yet acknowledged."""
+        return len(self._results)
+
+    def step(self) -> None:
+        """Do what is due: connect, or give up on a broker that does not answer."""
+        now = time.monotonic()
+        if self._deadline is not None and now >= self._deadline:
+            self._end(f"no answer to CONNECT within {CONNACK_TIMEOUT_S:g} s")
+        if self._retry_at is not None and now >= self._retry_at:
+            self._connect()
+
+    def handle(self, event: LinkEvent) -> None:
+        """Act on an event of the network thread."""
+        if event.attempt != self._attempt or self._client is None:
+            return
+        if event.kind == "open":
+            self._opened = True
+            self._deadline = time.monotonic() + CONNACK_TIMEOUT_S
+        elif event.kind == "connack":
+            self._connack(*event.data)
+        elif event.kind == "puback":
+            mid, code = event.data
+            self._results.pop(mid, _ignore)(code)
+        elif event.kind == "suback":
+            self._suback(*event.data)
+        elif event.kind == "end":
+            self._end(event.data)
+
+    def close(self) -> None:
+        """Say goodbye to the broker, which then does not publish the will."""
+        client = self._client
+        self._retry_at = self._deadline = None
+        self._drop()
+        if client is not None:
+            client.ended.wait(GOODBYE_S)
+
+    def _first_protocol(self) -> MQTTProtocolVersion:
+        return MQTTProtocolVersion.MQTTv311 if self.config.version == "3.1.1" else MQTTProtocolVersion.MQTTv5
+
+    def _connect(self) -> None:
+        self._retry_at = self._deadline = self._refusal = None
+        self._opened = False
+        self._attempt += 1
+        attempt = self._attempt
+        keep = self._session_expiry_s > 0
+
+        def post(kind: Literal["open", "connack", "puback", "suback", "end"], data: Any = None) -> None:
+            self._post(LinkEvent(attempt, kind, data))
+
+        try:
+            client = Client(self.config, self._protocol, clean_session=not keep)
+        except ConfigError as error:
+            self._schedule_retry(str(error))
+            return
+        client.on_socket_open = lambda *_: post("open")
+        client.on_connect = lambda _c, _u, _flags, code, _p: post("connack", (code.value, str(code)))
+        client.on_publish = lambda _c, _u, mid, code, _p: post("puback", (mid, code.value))
+        client.on_subscribe = lambda _c, _u, mid, codes, _p: post("suback", (mid, [code.value for code in codes]))
+        client.on_message = lambda source, _u, message: self._dispatch(source, message)
+        client.on_end = lambda reason: post("end", reason)
+        if self._will:
+            client.will_set(self._will[0], self._will[1], qos=1, retain=True)
+        host, port, keepalive = self.config.host, self.config.port, self.config.keepalive_s
+        if self._protocol == MQTTProtocolVersion.MQTTv5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = MAX_PACKET_BYTES
+            properties.SessionExpiryInterval = self._session_expiry_s
+            client.connect_async(host, port, keepalive, clean_start=not keep, properties=properties)
+        else:
+            client.connect_async(host, port, keepalive)
+        self._client = client
+        client.loop_start()
+
+    def _connack(self, code: int, reason: str) -> None:
+        assert self._client is not None
+        self._deadline = None
+        if code >= FIRST_FAILURE:
+            self._refusal = (code, reason)
+            return
+        self.online = True
+        self.version = _VERSIONS[self._protocol]
+        self.connections += 1
+        self._online_since = time.monotonic()
+        self.refused_topics.clear()
+        log.info("connected to %s with MQTT %s", self.config.address, self.version)
+        if self._protocol == MQTTProtocolVersion.MQTTv311:
+            log.warning("%s", BLIND_311)
+        for topic_filter in self._handlers:
+            _, mid = self._client.subscribe(topic_filter, qos=1)
+            if mid is not None:
+                self._subscribing[mid] = topic_filter
+        self.on_online()
+
+    def _suback(self, mid: int, codes: list[int]) -> None:
+        topic_filter = self._subscribing.pop(mid, None)
+        if topic_filter is not None and max(codes) >= FIRST_FAILURE:
+            self.refused_topics[topic_filter] = f"subscription refused (0x{max(codes):02x})"
+            log.error("%s: the broker refuses the subscription to %s", self.config.address, topic_filter)
+
+    def _end(self, reason: str) -> None:
+        """The connection, or the attempt, is over."""
+        unsupported = self._refusal is None or self._refusal[0] == _UNSUPPORTED_PROTOCOL
+        was_online, opened = self.online, self._opened
+        self._drop()
+        if was_online and time.monotonic() - self._online_since >= STABLE_S:
+            self._retry_s = FIRST_RETRY_S
+        fall_back = self.config.version == "auto" and self._protocol == MQTTProtocolVersion.MQTTv5 and not was_online
+        if fall_back and opened and unsupported:
+            log.info("%s does not accept MQTT 5; trying 3.1.1", self.config.address)
+            self._protocol = MQTTProtocolVersion.MQTTv311
+            self._retry_at = 0.0
+            return
+        self._protocol = self._first_protocol()
+        self._schedule_retry(f"refused: {self._refusal[1]}" if self._refusal else reason)
+
+    def _drop(self) -> None:
+        """Let go of the client; what it had not confirmed counts as not delivered."""
+        client, self._client = self._client, None
+        self.online, self.version, self._deadline = False, None, None
+        self._subscribing.clear()
+        if client is not None:
+            client.disconnect()
+        results, self._results = self._results, {}
+        for result in results.values():
+            result(None)
+
+    def _schedule_retry(self, reason: str) -> None:
+        delay = self._retry_s * random.uniform(0.8, 1.2)
+        self._retry_at = time.monotonic() + delay
+        self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
+        log.warning("no connection to %s: %s; next attempt in %.0f s", self.config.address, reason, delay)
+
+    def _dispatch(self, client: mqtt.Client, message: mqtt.MQTTMessage) -> None:
+        """Network thread: hand a message to its handlers. Retained messages are old news and are left out."""
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = ""
+        if topic and not message.retain:
+            for handlers in self._routes.iter_match(topic):  # type: ignore[no-untyped-call]
+                received = [handler(message) for handler in handlers]
+                if not all(received):
+                    return
+        client.ack(message.mid, message.qos)
+
+
+def _ignore(code: int | None) -> None:
+    """The result of a message that nobody waits for."""

@@ -1,0 +1,147 @@
+"""A consumer of alerts: keeps a session at the broker, leaves out what it has seen, acknowledges what it got.
+
+An event counts as received when it was printed: then its id goes to ``vedette/<gateway>/ack`` and the broker gets its
+PUBACK. Every consumer can work like this.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import click
+import paho.mqtt.client as mqtt
+
+from vedette.errors import BrokerError, DataError
+from vedette.runtime import strict_json
+from vedette.runtime.cloudevents import TYPE_PREFIX
+from vedette.runtime.link import Link, LinkEvent
+from vedette.runtime.mqtt_client import MqttConfig
+
+log = logging.getLogger(__name__)
+
+TOPIC = "vedette/+/alert/#"
+SESSION_S = 7 * 24 * 3600
+MAX_EVENT_BYTES = 1024 * 1024
+SEEN_EVENTS = 100_000
+_TICK_S = 0.2
+_COLOURS = {"new": "red", "update": "yellow", "end": "green"}
+
+
+class Listener:
+    """Receives alert events until enough have come, or the time is up."""
+
+    def __init__(self, config: MqttConfig, show: Callable[[dict[str, Any]], None]) -> None:
+        """``show`` is called once for each event, on the network thread."""
+        self._events: SimpleQueue[LinkEvent] = SimpleQueue()
+        self._link = Link(config, post=self._events.put, session_expiry_s=SESSION_S)
+        self._link.subscribe(TOPIC, self._receive)
+        self._show = show
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._limit: int | None = None
+        self.shown = 0
+        self.duplicates = 0
+
+    def run(self, *, count: int | None, timeout: float | None) -> None:
+        """Listen until ``count`` events were shown or ``timeout`` seconds have passed; None is without end.
+
+        Raises :class:`BrokerError` where there was no connection within the time-out.
+        """
+        self._limit = count
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            while not self._enough() and (deadline is None or time.monotonic() < deadline):
+                self._step()
+            # The acknowledgements of the last events are still on their way.
+            last = time.monotonic() + 2.0
+            while self._link.unconfirmed and time.monotonic() < last:
+                self._step()
+        finally:
+            self._link.close()
+        if self._link.connections == 0 and timeout is not None:
+            raise BrokerError(f"no connection to {self._link.config.address} within {timeout:g} s; is the broker up?")
+
+    def _step(self) -> None:
+        self._link.step()
+        try:
+            self._link.handle(self._events.get(timeout=_TICK_S))
+        except Empty:
+            return
+
+    def _enough(self) -> bool:
+        return self._limit is not None and self.shown >= self._limit
+
+    def _receive(self, message: mqtt.MQTTMessage) -> bool:
+        if self._enough():
+            return False  # it stays with the broker for the next run
+        try:
+            event = read_event(bytes(message.payload))
+        except DataError as error:
+            log.warning("%s: not an alert: %s", message.topic, error)
+            return True
+        if event["id"] in self._seen:
+            self.duplicates += 1
+        else:
+            try:
+                self._show(event)
+            except BrokenPipeError:  # whoever read our output has gone
+                self._limit = self.shown
+                return False
+            self.shown += 1
+            self._seen[event["id"]] = None
+            if len(self._seen) > SEEN_EVENTS:
+                self._seen.popitem(last=False)
+        gateway = message.topic.split("/")[1]
+        self._link.publish(f"vedette/{gateway}/ack", json.dumps({"ids": [event["id"]]}).encode())
+        return True
+
+
+def read_event(payload: bytes) -> dict[str, Any]:
+    """An alert event, with every key that is used checked. Raises :class:`DataError`."""
+    event = strict_json.loads(payload, max_bytes=MAX_EVENT_BYTES, what="event")
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(data, dict) or not str(event.get("type")).startswith(TYPE_PREFIX):
+        raise DataError("expected a CloudEvent of a vedette alert")
+    texts = (event.get("id"), event.get("source"), event.get("time"), data.get("phase"))
+    channels = data.get("channels")
+    good = all(isinstance(text, str) and text.isprintable() for text in texts)
+    if not good or not isinstance(data.get("severity"), (int, float)) or not isinstance(channels, list):
+        raise DataError("expected id, source, time, phase, severity and channels in the event")
+    for channel in channels:
+        if not isinstance(channel, dict) or not isinstance(channel.get("share"), (int, float)):
+            raise DataError("expected name and share of each channel in the event")
+    return event  # type: ignore[no-any-return]
+
+
+def event_line(event: dict[str, Any], *, colour: bool) -> str:
+    """One line for people: time, stream, phase, severity, channels with their shares."""
+    data = event["data"]
+    phase = str(data["phase"])
+    shares = "  ".join(f"{str(channel.get('name'))[:24]!s} {channel['share']:.0%}" for channel in data["channels"])
+    stream = event["source"].lstrip("/")
+    told = click.style(f"{phase:<6}", fg=_COLOURS.get(phase), bold=True) if colour else f"{phase:<6}"
+    reason = f"  ({data['reason']})" if data.get("reason") else ""
+    return f"{event['time']}  {stream:<20} {told}  severity {data['severity']:6.2f}  {shares}{reason}"
+
+
+def show_as(*, json_lines: bool) -> Callable[[dict[str, Any]], None]:
+    """What prints an event on stdout: as a JSON line, or for people, in colour on a terminal."""
+    colour = sys.stdout.isatty()
+
+    def show(event: dict[str, Any]) -> None:
+        click.echo(json.dumps(event) if json_lines else event_line(event, colour=colour))
+
+    return show
+
+
+def default_client_id() -> str:
+    """One session for each machine and user, kept by the broker from run to run."""
+    return f"vedette-listen-{socket.gethostname()}-{os.getuid()}"

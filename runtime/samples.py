@@ -1,0 +1,124 @@
+"""Samples from JSON: what may arrive over MQTT or on stdin, and nothing else.
+
+A payload is one sample or an array of samples (a batch, oldest first). A sample is an object with channel names as
+keys, ``{"time": "2026-11-02T08:00:00Z", "x": 0.1, "y": null}``, or an array with one number per channel, in the
+bundle's order. The time is optional: ISO 8601 text, without an offset UTC, or seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vedette.errors import DataError, nearest
+from vedette.runtime import strict_json
+from vedette.runtime.detector import SampleRejectedError
+from vedette.runtime.signal import SignalSpec
+from vedette.runtime.times import parse_time
+
+MAX_BYTES = 1024 * 1024
+TIME_KEYS = ("time", "timestamp")
+_NUMBER_TYPES = frozenset((int, float))
+_NUMBER_TYPES_OR_NONE = frozenset((int, float, type(None)))
+
+
+class Sample(NamedTuple):
+    """One reading of all channels: seconds since 1970 or None, and float64 ``(channels,)``, NaN where missing."""
+
+    time: float | None
+    values: npt.NDArray[np.float64]
+
+
+class SampleReader:
+    """Reads the payloads of streams with one signal."""
+
+    def __init__(self, signal: SignalSpec, *, max_bytes: int = MAX_BYTES) -> None:
+        self._names = signal.names
+        self._max_bytes = max_bytes
+        keys = (signal.timestamp, *TIME_KEYS) if signal.timestamp else TIME_KEYS
+        self._time_keys = tuple(key for key in dict.fromkeys(keys) if key not in self._names)
+
+    def read(self, payload: bytes) -> list[Sample | SampleRejectedError]:
+        """The samples of a payload; in a batch, a bad one comes as its error and the others stay.
+
+        Raises :class:`SampleRejectedError` where the payload as a whole cannot be read.
+        """
+        try:
+            document = strict_json.loads(payload, max_bytes=self._max_bytes, what="payload")
+        except DataError as error:
+            raise SampleRejectedError(str(error)) from None
+        if isinstance(document, list) and document and isinstance(document[0], (dict, list)):
+            return [self._try_sample(item) for item in document]
+        return [self._sample(document)]
+
+    def _try_sample(self, document: Any) -> Sample | SampleRejectedError:
+        try:
+            return self._sample(document)
+        except SampleRejectedError as error:
+            return error
+
+    def _sample(self, document: Any) -> Sample:
+        time = None
+        if isinstance(document, dict):
+            found = [document.get(name) for name in self._names]
+            if not any(name in document for name in self._names):
+                raise SampleRejectedError(self._no_channel(document))
+            time = self._time(document)
+        elif isinstance(document, list):
+            found = document
+            if len(found) != len(self._names):
+                raise SampleRejectedError(f"expected {self._expected()}, found an array of {len(found)}")
+        else:
+            raise SampleRejectedError(f"expected {self._expected()}, found {_kind(document)}")
+        return Sample(time, self._values(found))
+
+    def _values(self, found: list[Any]) -> npt.NDArray[np.float64]:
+        kinds = set(map(type, found))
+        try:
+            if kinds <= _NUMBER_TYPES:
+                return np.array(found, np.float64)
+            if kinds <= _NUMBER_TYPES_OR_NONE:
+                return np.array([np.nan if value is None else value for value in found], np.float64)
+        except OverflowError:
+            raise SampleRejectedError("expected numbers of at most 1.8e308, found a larger one") from None
+        name, value = next(
+            (name, value)
+            for name, value in zip(self._names, found, strict=True)
+            if type(value) not in _NUMBER_TYPES_OR_NONE
+        )
+        raise SampleRejectedError(f'channel "{name}": expected a number or null, found {_kind(value)}')
+
+    def _time(self, document: dict[str, Any]) -> float | None:
+        for key in self._time_keys:
+            value = document.get(key)
+            if value is not None:
+                try:
+                    return parse_time(value)
+                except DataError as error:
+                    raise SampleRejectedError(f'key "{key}": {error}') from None
+        return None
+
+    def _expected(self) -> str:
+        count = len(self._names)
+        return f"an object with channels as keys, or an array of {count} numbers ({_listed(self._names)})"
+
+    def _no_channel(self, document: dict[str, Any]) -> str:
+        if not document:
+            return f"expected the channels {_listed(self._names)}, found an empty object"
+        first = next(iter(document))[:40]
+        names = self._names if len(self._names) <= 8 else self._names[:8]
+        return f'none of the {len(self._names)} channels is in the object; found "{first}", {nearest(first, names)}'
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _kind(value: Any) -> str:
+    """What a JSON value is, in words, without showing all of a hostile one."""
+    if isinstance(value, str):
+        return f"the text {value[:20]!r}"
+    kinds = {dict: "an object", list: "an array", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,108 @@
+"""What every source is and gives."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from vedette.errors import DataError
+from vedette.runtime.inbox import Inbox
+from vedette.runtime.json_keys import Keys
+from vedette.runtime.link import Link
+from vedette.runtime.samples import Sample
+from vedette.runtime.signal import SignalSpec
+
+
+class Arrival(NamedTuple):
+    """Something that a source brought: a payload to read, a sample read already, or why there is none.
+
+    ``entry`` is the number of the stream entry, ``device`` the device where one entry has many, ``time`` the wall
+    clock at arrival.
+    """
+
+    entry: int
+    device: str | None
+    content: bytes | Sample | DataError
+    time: float
+
+
+class SourceEnded(NamedTuple):
+    """A finite source has nothing more; ``error`` says why, where that was not its proper end."""
+
+    entry: int
+    error: DataError | None
+
+
+@dataclass(frozen=True)
+class SourceConfig(ABC):
+    """The ``source`` table of one stream entry."""
+
+    keys: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    @abstractmethod
+    def from_keys(cls, keys: Keys, folder: Path) -> SourceConfig:
+        """Read the table; relative paths are relative to ``folder``. Raises :class:`ConfigError`."""
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What a source works with: its entry's number and signal, the way to the main thread, the broker, size caps."""
+
+    entry: int
+    signal: SignalSpec
+    inbox: Inbox
+    link: Link
+    max_payload_bytes: int
+
+
+class Source(ABC):
+    """Brings samples into the inbox from a thread that is not the main one."""
+
+    finite: ClassVar[bool]
+
+    @abstractmethod
+    def __init__(self, config: SourceConfig, context: SourceContext) -> None: ...
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to bring samples."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Bring no more samples; returns at once."""
+
+
+class FiniteSource(Source):
+    """A source with an end, read by a thread of its own that waits while the inbox is full."""
+
+    finite = True
+
+    def __init__(self, context: SourceContext) -> None:
+        self.context = context
+        self.stopping = threading.Event()
+
+    def start(self) -> None:
+        """Begin to read."""
+        threading.Thread(target=self._run, name=f"source-{self.context.entry}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop reading soon."""
+        self.stopping.set()
+
+    @abstractmethod
+    def read(self) -> None:
+        """Read to the end, or until ``stopping`` is set. Raises :class:`DataError`."""
+
+    def _run(self) -> None:
+        failure: DataError | None = None
+        try:
+            self.read()
+        except DataError as error:
+            failure = error
+        except Exception as error:  # a thread must not end unseen
+            failure = DataError(f"the source failed: {type(error).__name__}: {error}")
+        self.context.inbox.post(SourceEnded(self.context.entry, failure))

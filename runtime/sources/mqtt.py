@@ -1,0 +1,91 @@
+"""Samples from MQTT topics: ``source = { mqtt = "plant/pump1/raw" }``; a level ``+`` is the device."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+
+from vedette.errors import ConfigError
+from vedette.runtime.detector import SampleRejectedError
+from vedette.runtime.json_keys import Keys
+from vedette.runtime.sources.base import Arrival, Source, SourceConfig, SourceContext
+
+MAX_DEVICE_CHARS = 128
+
+
+@dataclass(frozen=True)
+class MqttSourceConfig(SourceConfig):
+    """``topic`` is a topic, or a filter in which one whole level is ``+``, the device."""
+
+    topic: str
+    keys = ("format",)
+
+    @classmethod
+    def from_keys(cls, keys: Keys, folder: Path) -> MqttSourceConfig:
+        """Read the table. Raises :class:`ConfigError`."""
+        topic = keys.text("mqtt")
+        levels = topic.split("/")
+        if not topic or topic.startswith("$") or any(not char.isprintable() for char in topic) or len(topic) > 512:
+            raise ConfigError(f"{keys.where}: mqtt: expected a topic of 1 to 512 characters, found {topic[:60]!r}")
+        if "#" in topic or any("+" in level and level != "+" for level in levels) or levels.count("+") > 1:
+            raise ConfigError(
+                f"{keys.where}: mqtt: expected a topic, or one with a single whole level + for the device; "
+                f"found {topic!r}"
+            )
+        form = keys.optional("format", keys.text) or "json"
+        if form != "json":
+            raise ConfigError(f'{keys.where}: format: expected "json", found "{form}"')
+        return cls(topic)
+
+    @property
+    def device_level(self) -> int | None:
+        """Which level of the topic names the device."""
+        levels = self.topic.split("/")
+        return levels.index("+") if "+" in levels else None
+
+    def overlaps(self, other: MqttSourceConfig) -> bool:
+        """Whether some topic matches both filters."""
+        mine, theirs = self.topic.split("/"), other.topic.split("/")
+        return len(mine) == len(theirs) and all(
+            a == b or "+" in (a, b) for a, b in zip(mine, theirs, strict=True)
+        )  # fmt: skip
+
+
+class MqttSource(Source):
+    """Subscribes on the daemon's own connection; what does not fit into the inbox is counted and lost."""
+
+    finite = False
+
+    def __init__(self, config: SourceConfig, context: SourceContext) -> None:
+        assert isinstance(config, MqttSourceConfig)
+        self._level = config.device_level
+        self._context = context
+        self._stopped = False
+        context.link.subscribe(config.topic, self._receive)
+
+    def start(self) -> None:
+        """Nothing to do: messages come with the connection."""
+
+    def stop(self) -> None:
+        """Leave further messages unread."""
+        self._stopped = True
+
+    def _receive(self, message: mqtt.MQTTMessage) -> bool:
+        """Network thread: hand the payload on. One that is too large is not kept."""
+        if self._stopped:
+            return True
+        context = self._context
+        device = None if self._level is None else message.topic.split("/")[self._level]
+        content: bytes | SampleRejectedError = bytes(message.payload)
+        size = len(message.payload)
+        if size > context.max_payload_bytes:
+            content = SampleRejectedError(f"payload: {size:,} bytes; at most {context.max_payload_bytes:,} are read")
+            size = 0
+        if device is not None and not 1 <= len(device) <= MAX_DEVICE_CHARS:
+            content = SampleRejectedError(f"device: expected 1 to {MAX_DEVICE_CHARS} characters, found {len(device)}")
+            device = None
+        context.inbox.offer(Arrival(context.entry, device, content, time.time()), size)
+        return True

@@ -1,0 +1,159 @@
+"""The detector project file, ``vedette.toml``: every key has a default, unknown keys are refused with a hint."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import tomllib
+
+from vedette.errors import ConfigError, nearest
+from vedette.runtime.signal import MissingPolicy
+
+ModelKind = Literal["ae", "vae"]
+
+
+@dataclass(frozen=True)
+class SignalConfig:
+    """What the data is. ``None`` means: found in the data.
+
+    ``timestamp`` defaults to a column named time or timestamp, ``channels`` to every numeric column that is not a time,
+    an index or a label. ``units``, by channel, are shown in alerts. ``max_gap_s`` bounds how long a missing value is
+    held; the default is one window.
+    """
+
+    timestamp: str | None = None
+    sample_period_s: float | None = None
+    channels: list[str] | None = None
+    units: dict[str, str] | None = None
+    window: int = 16
+    stride: int = 1
+    missing: MissingPolicy = "hold"
+    max_gap_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network: kind, size of the latent layer (None: a quarter of the input, 2 to 16), hidden units, seed."""
+
+    kind: ModelKind = "vae"
+    latent: int | None = None
+    hidden: int = 64
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ThresholdConfig:
+    """The budget for false alarms: at most one key is set.
+
+    The default is 0.1 alarms a day; where the data has no time base, 1 alarm in 10,000 samples.
+    """
+
+    false_alarms_per_day: float | None = None
+    false_alarms_per_10k_samples: float | None = None
+    quantile: float | None = None
+
+
+@dataclass(frozen=True)
+class AlertConfig:
+    """When an incident opens and closes; ``clear_after_s`` defaults to two windows."""
+
+    min_windows: int = 2
+    clear_after_s: float | None = None
+    cooldown_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ProjectConfig:
+    """A whole ``vedette.toml``. ``name`` defaults to the model directory's name."""
+
+    name: str | None = None
+    version: str = "1"
+    sequence: int = 1
+    signal: SignalConfig = field(default_factory=SignalConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
+    alert: AlertConfig = field(default_factory=AlertConfig)
+
+
+def load_config(path: Path | None) -> ProjectConfig:
+    """Read a project file; None gives the defaults. Raises :class:`ConfigError` that names file and key."""
+    if path is None:
+        return ProjectConfig()
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    config: ProjectConfig = _section(ProjectConfig, document, str(path))
+    _check(config, str(path))
+    return config
+
+
+def _section(kind: type[Any], document: dict[str, Any], where: str) -> Any:
+    """Fill the dataclass ``kind`` from a TOML table, refusing unknown keys and wrong types."""
+    hints = get_type_hints(kind)
+    for key in document:
+        if key not in hints:
+            raise ConfigError(f'{where}: unknown key "{key}"; {nearest(key, hints)}')
+    values = {}
+    for item in fields(kind):
+        if item.name not in document:
+            continue
+        value, hint = document[item.name], hints[item.name]
+        place = f"{where}: {item.name}"
+        if item.default is MISSING and item.default_factory is not MISSING:
+            if not isinstance(value, dict):
+                raise ConfigError(f"{place}: expected a [{item.name}] section, found {value!r}")
+            values[item.name] = _section(hint, value, place)
+        else:
+            values[item.name] = _value(value, hint, place)
+    return kind(**values)
+
+
+def _value(value: Any, hint: Any, place: str) -> Any:
+    if get_origin(hint) is Literal:
+        choices = get_args(hint)
+        if value not in choices:
+            raise ConfigError(f'{place}: unknown value "{value}"; {nearest(str(value), choices)}')
+        return value
+    kinds = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
+    kind = get_origin(kinds[0]) or kinds[0]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ConfigError(f"{place}: expected {kind.__name__}, found {value!r}")
+    return value
+
+
+def _check(config: ProjectConfig, where: str) -> None:
+    """Check the ranges that types do not express."""
+    budget = config.threshold
+    given = [item.name for item in fields(budget) if getattr(budget, item.name) is not None]
+    checks = [
+        (config.sequence >= 0, "sequence", "0 or more", config.sequence),
+        (config.signal.window >= 2, "signal: window", "2 or more samples", config.signal.window),
+        (config.signal.stride >= 1, "signal: stride", "1 or more samples", config.signal.stride),
+        (_positive(config.signal.sample_period_s), "signal: sample_period_s", "above 0", config.signal.sample_period_s),
+        (_positive(config.signal.max_gap_s), "signal: max_gap_s", "above 0", config.signal.max_gap_s),
+        (config.model.latent is None or config.model.latent >= 1, "model: latent", "1 or more", config.model.latent),
+        (config.model.hidden >= 1, "model: hidden", "1 or more", config.model.hidden),
+        (len(given) <= 1, "threshold", "one budget", " and ".join(given)),
+        (_positive(budget.false_alarms_per_day), "threshold: false_alarms_per_day", "above 0 (no threshold keeps 0)",
+         budget.false_alarms_per_day),
+        (_positive(budget.false_alarms_per_10k_samples), "threshold: false_alarms_per_10k_samples",
+         "above 0 (no threshold keeps 0)", budget.false_alarms_per_10k_samples),
+        (budget.quantile is None or 0.5 <= budget.quantile < 1, "threshold: quantile", "0.5 to below 1",
+         budget.quantile),
+        (config.alert.min_windows >= 1, "alert: min_windows", "1 or more", config.alert.min_windows),
+        (config.alert.cooldown_s >= 0, "alert: cooldown_s", "0 or more", config.alert.cooldown_s),
+    ]  # fmt: skip
+    for good, key, expected, found in checks:
+        if not good:
+            raise ConfigError(f"{where}: {key}: expected {expected}, found {found}")
+
+
+def _positive(value: float | None) -> bool:
+    return value is None or value > 0

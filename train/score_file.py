@@ -1,0 +1,82 @@
+"""``vedette score``: a file in, one score per row out, through the daemon's code path.
+
+CSV is read with the standard library, so that this works on a gateway; Parquet needs polars from the desktop extra.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedette.errors import DataError, DependencyError
+from vedette.runtime.bundle import Bundle
+from vedette.runtime.csv_samples import CsvRow, has_timestamp, read_csv
+from vedette.runtime.interpreter import Model
+from vedette.runtime.scoring import Row, Scores, score_rows
+from vedette.runtime.signal import SignalSpec
+from vedette.runtime.stream import Stream
+from vedette.runtime.times import iso_time
+
+PARQUET_MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class ScoredFile:
+    """The scores of a file's rows, with the text that names each row; ``index`` is the column that it came from."""
+
+    index: str
+    labels: list[str]
+    scores: Scores
+
+
+def score_file(bundle: Bundle, model: Model, path: Path) -> ScoredFile:
+    """Score every row of a CSV, CSV.gz or Parquet file. Raises :class:`DataError`."""
+    signal = bundle.manifest.signal
+    index, rows = _parquet(path, signal) if _is_parquet(path) else _csv(path, signal)
+    labels: list[str] = []
+
+    def samples() -> Iterator[Row]:
+        for row in rows:
+            labels.append(row.label)
+            yield row.time, row.values
+
+    scores = score_rows(Stream(bundle.manifest, model), samples())
+    return ScoredFile(index or "index", labels, scores)
+
+
+def to_csv(result: ScoredFile, *, window_scores: bool) -> str:
+    """The scores as CSV: index or timestamp, score, alert; one row per input row, or one per window."""
+    scores = result.scores
+    rows = scores.window_rows if window_scores else range(len(scores.score))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([result.index, "score", "alert"])
+    writer.writerows([result.labels[i], f"{scores.score[i]:.9g}", int(scores.alert[i])] for i in rows)
+    return text.getvalue()
+
+
+def _csv(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
+    return signal.timestamp if has_timestamp(path, signal) else None, read_csv(path, signal)
+
+
+def _parquet(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
+    try:
+        from vedette.train.data import read_signal
+
+        table = read_signal(path, signal)
+    except ImportError as error:
+        raise DependencyError(f'{path}: reading Parquet needs polars; try: pip install "vedette[desktop]"') from error
+    times = [i * signal.period_s for i in range(len(table))] if table.times is None else table.times.tolist()
+    labels = map(str, range(len(table))) if table.times is None else map(iso_time, times)
+    return table.timestamp, map(CsvRow, labels, times, table.values)
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == PARQUET_MAGIC
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error

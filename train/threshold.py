@@ -1,0 +1,173 @@
+"""Calibration: from the scores of held-out normal data to the threshold that keeps a false-alarm budget.
+
+False alarms are events, not windows: scores above the line that are closer together than ``separation`` windows count
+as one. Where the data shows enough such events at the wanted rate, the threshold is read off; where the budget is
+rarer than that, the tail is fitted by peaks over threshold (Pickands 1975; generalised Pareto distribution by
+probability-weighted moments, Hosking and Wallis 1987) and extrapolated, and the calibration says so.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vedette.errors import DataError
+from vedette.train.config import ThresholdConfig
+
+DEFAULT_PER_DAY = 0.1
+DEFAULT_PER_10K = 1.0
+# The data shows a rate when it holds at least this many events of it.
+MIN_EVENTS = 5
+# Quantile above which scores count as the tail, and the least number of peaks that a shape is fitted to.
+TAIL_QUANTILE = 0.98
+MIN_PEAKS_FOR_SHAPE = 20
+# Scores are means of squares: their tail is exponential or heavier, and a shape of 1/2 has no variance any more.
+SHAPE_BOUNDS = (0.0, 0.5)
+BOOTSTRAPS = 200
+# Levels between the median and the highest score that are tried when the data shows the rate.
+LEVELS = 2001
+
+Scores = npt.NDArray[np.float64]
+Method = Literal["quantile", "empirical", "peaks_over_threshold"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and how it was found.
+
+    ``budget_per_sample`` is the wanted rate of alarm events, None for a plain quantile; ``interval`` is a 90% bootstrap
+    interval of the threshold; ``supported`` says whether the data itself shows the rate or the tail was extrapolated.
+    """
+
+    threshold: float
+    method: Method
+    budget: dict[str, float]
+    budget_per_sample: float | None
+    supported: bool
+    interval: tuple[float, float]
+    normal_samples: int
+    quantiles: dict[str, float]
+    tail: dict[str, float] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The calibration as it stands in a manifest."""
+        return asdict(self)
+
+
+def calibrate(scores: Scores, config: ThresholdConfig, *, period_s: float | None, separation: int) -> Calibration:
+    """Find the threshold for a budget from the scores ``(n,)`` of normal data, in time order.
+
+    Raises :class:`DataError` where the budget cannot be applied to the data.
+    """
+    if not len(scores) or not np.isfinite(scores).all():
+        raise DataError("calibration needs finite scores of held-out normal data")
+    budget, rate = _budget(config, period_s)
+    tail: dict[str, float] | None = None
+    method: Method
+    if rate is None:
+        method, value = "quantile", float(np.quantile(scores, budget["quantile"]))
+        supported = (1 - budget["quantile"]) * len(scores) >= MIN_EVENTS
+        interval = (value, value)
+    elif rate * len(scores) >= MIN_EVENTS:
+        method, value, supported = "empirical", _empirical(scores, rate, separation), True
+        interval = (_empirical(scores, rate * 1.5, separation), _empirical(scores, rate / 1.5, separation))
+    else:
+        method, supported = "peaks_over_threshold", False
+        value, interval, tail = _extrapolate(scores, rate, separation)
+    return Calibration(
+        threshold=_positive(value),
+        method=method,
+        budget=budget,
+        budget_per_sample=rate,
+        supported=supported,
+        interval=interval,
+        normal_samples=len(scores),
+        quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in (0.5, 0.9, 0.99, 0.995, 0.999, 1.0)},
+        tail=tail,
+    )
+
+
+def event_peaks(scores: Scores, level: float, separation: int) -> Scores:
+    """The highest score of each event: a run of scores above ``level`` without ``separation`` scores below it.
+
+    >>> event_peaks(np.array([0, 2, 0, 3, 0, 0, 0, 5.0]), 1.0, separation=2).tolist()
+    [3.0, 5.0]
+    """
+    above = np.flatnonzero(scores > level)
+    if not len(above):
+        return np.empty(0)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(above) > separation) + 1])
+    return np.maximum.reduceat(scores[above], starts)
+
+
+def _budget(config: ThresholdConfig, period_s: float | None) -> tuple[dict[str, float], float | None]:
+    """The budget as the user gave it, and as a rate of events per sample (None for a quantile)."""
+    if config.quantile is not None:
+        return {"quantile": config.quantile}, None
+    per_day, per_10k = config.false_alarms_per_day, config.false_alarms_per_10k_samples
+    if per_day is not None and period_s is None:
+        raise DataError(
+            "threshold.false_alarms_per_day needs a time base: the data has no timestamp column; set "
+            "signal.sample_period_s, or give threshold.false_alarms_per_10k_samples or threshold.quantile instead"
+        )
+    if per_10k is None and period_s is not None:
+        per_day = per_day or DEFAULT_PER_DAY
+        return {"false_alarms_per_day": per_day}, per_day * period_s / 86_400
+    per_10k = per_10k or DEFAULT_PER_10K
+    return {"false_alarms_per_10k_samples": per_10k}, per_10k / 10_000
+
+
+def _empirical(scores: Scores, rate: float, separation: int) -> float:
+    """The lowest level, coming down from the highest score, that at most ``rate`` events per sample exceed."""
+    allowed = rate * len(scores)
+    level = float(scores.max())
+    for candidate in np.quantile(scores, np.linspace(1.0, 0.5, LEVELS)):
+        if len(event_peaks(scores, candidate, separation)) > allowed:
+            break
+        level = float(candidate)
+    return level
+
+
+def _extrapolate(scores: Scores, rate: float, separation: int) -> tuple[float, tuple[float, float], dict[str, float]]:
+    """The level that events exceed at ``rate`` by the fitted tail, its bootstrap interval, and the tail."""
+    start = float(np.quantile(scores, TAIL_QUANTILE))
+    excesses = event_peaks(scores, start, separation) - start
+    per_sample = len(excesses) / len(scores)
+    shape, scale = _fit_tail(excesses)
+    rng = np.random.default_rng(0)
+    resampled = [rng.choice(excesses, len(excesses)) if len(excesses) else excesses for _ in range(BOOTSTRAPS)]
+    levels = [start + _tail_level(per_sample, rate, *_fit_tail(sample)) for sample in resampled]
+    low, high = np.quantile(levels, [0.05, 0.95])
+    tail = {"start": start, "events": float(len(excesses)), "shape": shape, "scale": scale}
+    return start + _tail_level(per_sample, rate, shape, scale), (float(low), float(high)), tail
+
+
+def _fit_tail(excesses: Scores) -> tuple[float, float]:
+    """Shape and scale of the generalised Pareto distribution; exponential where there are few excesses."""
+    if not len(excesses):
+        return 0.0, 0.0
+    mean = float(excesses.mean())
+    if len(excesses) < MIN_PEAKS_FOR_SHAPE:
+        return 0.0, mean
+    ordered = np.sort(excesses)
+    exceeded = 1.0 - (np.arange(1, len(ordered) + 1) - 0.35) / len(ordered)
+    weighted = float(np.mean(exceeded * ordered))
+    shape = float(np.clip(2.0 - mean / (mean - 2.0 * weighted), *SHAPE_BOUNDS))
+    return shape, mean * (1.0 - shape)
+
+
+def _tail_level(peak_rate: float, rate: float, shape: float, scale: float) -> float:
+    """The excess that peaks, which come at ``peak_rate``, go beyond at ``rate``; 0 where they are rarer anyway."""
+    if peak_rate <= rate or scale == 0.0:
+        return 0.0
+    ratio = peak_rate / rate
+    return scale * (math.log(ratio) if shape == 0.0 else (ratio**shape - 1.0) / shape)
+
+
+def _positive(value: float) -> float:
+    """Severity is score / threshold, so a threshold is above 0 even where normal data scores 0 throughout."""
+    return max(float(value), float(np.finfo(np.float32).tiny))
