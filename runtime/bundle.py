@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +27,22 @@ from vedette.runtime.manifest import Manifest
 
 MANIFEST, MODEL, GOLDEN = "manifest.json", "model.tflite", "golden.npz"
 MAX_MEMBER_BYTES = {MANIFEST: MANIFEST_MAX_BYTES, MODEL: 64 * 1024 * 1024, GOLDEN: 64 * 1024 * 1024}
+# What the golden windows may unpack to.
+MAX_UNPACKED_BYTES = 256 * 1024 * 1024
+# Everything that zipfile and NumPy raise on archives that are damaged or hostile.
+UNREADABLE_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
 MAX_BUNDLE_BYTES = sum(MAX_MEMBER_BYTES.values()) + 4096
 
 
@@ -50,15 +68,20 @@ class Golden:
     def from_npz(cls, data: bytes, manifest: Manifest) -> Golden:
         """Read golden windows; raises :class:`BundleError` where they do not fit the manifest."""
         try:
+            _check_unpacked_size(data)
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 golden = cls(arrays["windows"], arrays["outputs"], arrays["scores"])
-        except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        except UNREADABLE_ARCHIVE as error:
             raise BundleError(f"{GOLDEN}: cannot be read: {error}") from error
-        count, channels = len(golden.windows), len(manifest.signal.channels)
+        count, channels = (*golden.scores.shape, 0)[0], len(manifest.signal.channels)
         shapes = (golden.windows.shape, golden.outputs.shape, golden.scores.shape)
         wanted = ((count, manifest.signal.window, channels), (count, channels), (count,))
         if count == 0 or shapes != wanted:
             raise BundleError(f"{GOLDEN}: expected arrays of shapes {wanted}, found {shapes}")
+        types = tuple(array.dtype.name for array in (golden.windows, golden.outputs, golden.scores))
+        wanted_types = ("float64", "int8" if manifest.quantization["output"] else "float32", "float32")
+        if types != wanted_types or not (np.isfinite(golden.windows).all() and np.isfinite(golden.scores).all()):
+            raise BundleError(f"{GOLDEN}: expected finite arrays of {wanted_types}, found {types}")
         return golden
 
 
@@ -72,8 +95,21 @@ class Bundle:
     sha256: str
 
     def load_model(self, *, package: str | None = None) -> Model:
-        """Load the model into the interpreter: ``package``, or the first one installed."""
-        return Model(self.model_bytes, package=package, threads=self.manifest.runtime.threads)
+        """Load the model into the interpreter: ``package``, or the first one installed.
+
+        Raises :class:`BundleError` where the model is not the one that the manifest describes.
+        """
+        manifest = self.manifest
+        model = Model(self.model_bytes, package=package, threads=manifest.runtime.threads)
+        channels = len(manifest.signal.channels)
+        wanted = {"input": manifest.signal.window * channels, "output": channels}
+        for name, tensor in (("input", model.input), ("output", model.output)):
+            described = (1, wanted[name]), manifest.quantization[name]
+            if (tensor.shape, tensor.quantization) != described:
+                raise BundleError(
+                    f"{MODEL}: {name}: the manifest describes {described}, found {(tensor.shape, tensor.quantization)}"
+                )
+        return model
 
 
 def pack(manifest: Manifest, model: bytes, golden: Golden) -> bytes:
@@ -119,9 +155,10 @@ def read(path: Path) -> Bundle:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and durably. Raises :class:`OutputError`."""
+    """Write a file whole or not at all, and durably; its folder is made. Raises :class:`OutputError`."""
     temporary: str | None = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             temporary = file.name
             file.write(data)
@@ -152,12 +189,19 @@ def _members(data: bytes) -> dict[str, bytes]:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > MAX_MEMBER_BYTES[entry.filename]:
                     raise BundleError(f"{entry.filename}: expected a stored member of allowed size")
             members = {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except UNREADABLE_ARCHIVE as error:
         raise BundleError(f"not a bundle, or damaged: {error}") from error
     # Equal content has one form only, so a changed byte that the zip format does not protect shows here.
     if _archive(members) != data:
         raise BundleError("damaged, or not written by vedette: its bytes are not a bundle's")
     return members
+
+
+def _check_unpacked_size(data: bytes) -> None:
+    """Refuse an archive that unpacks to more than it may; zipfile reads no more than the declared size."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if (size := sum(entry.file_size for entry in archive.infolist())) > MAX_UNPACKED_BYTES:
+            raise ValueError(f"it unpacks to {size:,} bytes; at most {MAX_UNPACKED_BYTES:,} are allowed")
 
 
 def _check_sums(manifest: Manifest, members: dict[str, bytes]) -> None:

@@ -81,7 +81,7 @@ class _Columns:
             raise DataError(f"{path}: expected a CSV file with a header, found an empty file")
         names = [name.strip() for name in header]
         if "\0" in "".join(names):
-            raise DataError(f"{path}: expected a CSV file, found binary data")
+            raise DataError(f"{path}: line 1: not CSV: binary data")
         for name in (*signal.names, signal.timestamp):
             if names.count(name or "") > 1:
                 raise DataError(f'{path}: column "{name}" appears {names.count(name or "")} times in the header')

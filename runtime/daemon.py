@@ -8,8 +8,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from typing import NamedTuple
+
+import paho.mqtt.client as mqtt
 
 from vedette.errors import DataError
+from vedette.runtime import acks
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import Alert
 from vedette.runtime.bundle import Bundle
@@ -31,8 +35,16 @@ TICK_S = 0.2
 # How long the end waits for the broker: after the last finite source, and when told to stop.
 DRAIN_S, STOP_S = 10.0, 5.0
 GOODBYE_S = 1.0
+# How long the broker keeps acknowledgements for a gateway that is away.
+SESSION_S = 7 * 24 * 3600
 # The inbox holds no more than this, whatever the payloads' sizes.
 INBOX_BYTES = 32 * 1024 * 1024
+
+
+class AckReceived(NamedTuple):
+    """A message on the acknowledgement topic."""
+
+    payload: bytes
 
 
 class Daemon:
@@ -49,8 +61,9 @@ class Daemon:
         loaded: dict[str, tuple[Bundle, Model]] = {}
         self._entries = [self._entry(stream, loaded) for stream in config.streams]
         self._status = StatusTeller(config.gateway)
-        self._link = Link(config.mqtt, post=self._inbox.post, will=self._status.will())
+        self._link = Link(config.mqtt, post=self._inbox.post, will=self._status.will(), session_expiry_s=SESSION_S)
         self._link.on_online = self._online
+        self._link.subscribe(f"vedette/{config.gateway}/ack", self._ack_received, qos=1)
         self._sources = [self._source(number, stream) for number, stream in enumerate(config.streams)]
         self._running = len(self._sources)
         self._outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
@@ -88,6 +101,8 @@ class Daemon:
                 self._link.handle(item)
             elif isinstance(item, SourceEnded):
                 self._source_ended(item)
+            elif isinstance(item, AckReceived):
+                self._acknowledge(item.payload)
         self._link.step()
         self._delivery.step(retry_now=retry_now)
         self._status.tell(
@@ -103,6 +118,8 @@ class Daemon:
             source.stop()
         self._inbox.close()
         self._step(0)
+        while self._inbox.backlog:
+            self._step(0)
         for entry in self._entries:
             entry.close_alerts("gateway stopped" if self._stopping else "source ended")
         self._step(0, retry_now=True)
@@ -169,12 +186,26 @@ class Daemon:
             clock_synced=clock_synced(),
         )
         topic = f"vedette/{gateway}/alert/{device.name}"
-        self._delivery.accept(OutgoingAlert(topic, alert.severity, at, encode(event)))
+        self._delivery.accept(OutgoingAlert(event["id"], topic, alert.severity, at, encode(event)))
         log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity)
 
-    def _online(self) -> None:
+    def _ack_received(self, message: mqtt.MQTTMessage) -> bool:
+        """Network thread: a consumer says what it has received."""
+        payload = bytes(message.payload[: acks.MAX_BYTES + 1])
+        self._inbox.offer(AckReceived(payload), len(payload))
+        return True  # one that finds no room is lost: its alerts may be sent again
+
+    def _acknowledge(self, payload: bytes) -> None:
+        try:
+            self._delivery.acknowledge(acks.read_ack(payload))
+        except DataError as error:
+            self._rejections.tell("ack", error)
+
+    def _online(self, session_present: bool) -> None:
         self._status.connected()
         self._delivery.wake()
+        if not session_present:
+            self._delivery.session_lost()
 
     def _reasons(self) -> list[str]:
         """Why the gateway is degraded; empty when it is not."""
@@ -192,6 +223,7 @@ class Daemon:
             "rejected": sum(entry.rejected for entry in self._entries),
             "alerts_raised": self._alerts_raised,
             "alerts_confirmed": self._delivery.confirmed,
+            "alerts_acknowledged": self._delivery.acknowledged,
             "alerts_pending": self._delivery.pending,
             "alerts_dropped": self._delivery.dropped,
             "publishes_refused": self._delivery.refused,

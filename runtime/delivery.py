@@ -1,4 +1,8 @@
-"""From an alert to its confirmation: stored first, then published, removed only when its own PUBACK says it arrived."""
+"""From an alert to its confirmation: stored first, then published, done only when its own PUBACK says it arrived.
+
+A PUBACK is not the whole story: a broker that forgets its sessions forgets the alerts in them. Its next CONNACK says
+so, and what it had confirmed in the last hour, and no consumer has acknowledged, is sent again, with the same ids.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ FIRST_HOLD_S, LAST_HOLD_S = 1.0, 60.0
 # Alerts that wait in memory for a disk that cannot be written; more are dropped, the oldest first, and counted.
 MAX_UNSTORED = 1000
 STORE_RETRY_S = 1.0
+# Alerts in one commit, so that the WAL stays small; acknowledgements, so that SQLite takes as many variables.
+MAX_BATCH, MAX_ACKS = 200, 500
 
 
 class Delivery:
@@ -25,6 +31,7 @@ class Delivery:
 
     def __init__(self, outbox: Outbox, link: Link) -> None:
         self.confirmed = 0
+        self.acknowledged = 0
         self.refused = 0
         self.storage_fault: str | None = None
         self._lost = 0
@@ -32,7 +39,9 @@ class Delivery:
         self._unstored: list[OutgoingAlert] = []
         self._storage_due = 0.0
         self._out = 0
-        self._delivered: list[int] = []
+        self._published: list[int] = []
+        self._acknowledged: list[str] = []
+        self._send_again = False
         self._released: list[int] = []
         self._held: dict[str, tuple[float, float, str]] = {}  # topic -> due, last delay, reason
         self._idle = False
@@ -65,6 +74,14 @@ class Delivery:
         """There may be something to publish."""
         self._idle = False
 
+    def acknowledge(self, event_ids: list[str]) -> None:
+        """A consumer has received these events; the next :meth:`step` removes them."""
+        self._acknowledged += event_ids
+
+    def session_lost(self) -> None:
+        """The broker has forgotten us: the next :meth:`step` makes it hear again what it had confirmed."""
+        self._send_again = True
+
     def step(self, *, retry_now: bool = False) -> None:
         """Store what is new, take in the results, publish what fits into the window.
 
@@ -74,19 +91,28 @@ class Delivery:
             self._outbox.release(self._released)
             self._released.clear()
             self.wake()
-        if (self._unstored or self._delivered) and (retry_now or time.monotonic() >= self._storage_due):
+        work = self._unstored or self._published or self._acknowledged or self._send_again
+        if work and (retry_now or time.monotonic() >= self._storage_due):
             self._write()
         if self._link.online and self._out < WINDOW:
             self._publish_pending()
 
     def _write(self) -> None:
         try:
-            if self._unstored:
-                self._outbox.add(self._unstored)
-                self._unstored.clear()
-            if self._delivered:
-                self._outbox.confirm(self._delivered)
-                self._delivered.clear()
+            while self._unstored:
+                self._outbox.add(self._unstored[:MAX_BATCH])
+                del self._unstored[:MAX_BATCH]
+            if self._published:
+                self._outbox.published(self._published, now=time.time())
+                self._published.clear()
+            if self._acknowledged:
+                self.acknowledged += self._outbox.acknowledged(self._acknowledged[:MAX_ACKS])
+                del self._acknowledged[:MAX_ACKS]
+            if self._send_again:
+                count = self._outbox.send_again()
+                self._send_again = False
+                if count:
+                    log.warning("the broker has lost its session: %d alert(s) are sent again", count)
         except StorageError as error:
             if self.storage_fault is None:
                 log.error("%s", error)
@@ -116,7 +142,7 @@ class Delivery:
         """The broker's answer, or None where the connection ended before it."""
         self._out -= 1
         if code is not None and code < FIRST_FAILURE and code != NO_SUBSCRIBERS:
-            self._delivered.append(alert.seq)
+            self._published.append(alert.seq)
             self.confirmed += 1
             self._held.pop(alert.topic, None)
             return

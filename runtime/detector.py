@@ -17,7 +17,7 @@ import numpy.typing as npt
 from vedette.errors import DataError
 from vedette.runtime.interpreter import Model, dequantize, quantize
 from vedette.runtime.ring import WindowRing
-from vedette.runtime.signal import FloatArray, SignalSpec
+from vedette.runtime.signal import MAX_READING, FloatArray, SignalSpec
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,6 @@ class Detector:
         width = len(signal.channels)
         self.signal = signal
         self.model = model
-        self._mean, self._scale = signal.mean, signal.scale
         self._input_clip = np.float32(signal.input_clip)
         self._residual_clip = np.float32(score.residual_clip)
         self._whiten = (1.0 / np.asarray(score.residual_scale)).astype(np.float32)
@@ -82,24 +81,31 @@ class Detector:
 
     def reset(self) -> None:
         """Forget the stream: the next score comes after one full window."""
+        self._restart()
+        self._held = np.zeros(len(self.signal.channels), np.int64)
+        self._last = np.full(len(self.signal.channels), np.nan)
+
+    def _restart(self) -> None:
+        """Start the window and the smoothing afresh; the channels' last values stay."""
         self._ring.clear()
         self._since_window = 0
         self._errors: FloatArray | None = None
-        self._held = np.zeros(len(self.signal.channels), np.int64)
-        self._last: npt.NDArray[np.float64] | None = None
 
     def push(self, values: npt.NDArray[np.float64]) -> Reading | None:
         """Take one sample, shape ``(channels,)`` in sensor units, NaN where a value is missing.
 
+        What is infinite or beyond :data:`~vedette.runtime.signal.MAX_READING` is missing too. The array is kept, so the
+        caller must not change it afterwards.
+
         Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejectedError`
         for a sample that the missing policy does not cover; after too long a gap the window starts afresh.
         """
-        if not np.isfinite(values).all():
+        if not np.abs(values).max() <= MAX_READING:
             values = self._fill(values)
-        elif self._last is not None:
+        else:
             self._held.fill(0)
-        self._last = values
-        observed = ((values - self._mean) / self._scale).astype(np.float32)
+            self._last = values
+        observed = self.signal.standardise(values)
         row: npt.NDArray[Any] = np.minimum(np.maximum(observed, -self._input_clip), self._input_clip)
         self._ring.push(quantize(row, self._input) if self._input else row)
         if not self._ring.full:
@@ -121,18 +127,19 @@ class Detector:
         return Reading(float(errors.mean()), errors, observed, expected)
 
     def _fill(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Apply the missing policy to a sample with values that are not finite."""
+        """Apply the missing policy to a sample with values that are no measurements."""
         signal = self.signal
-        missing = ~np.isfinite(values)
+        missing = ~(np.abs(values) <= MAX_READING)
         named = ", ".join(signal.names[i] for i in np.flatnonzero(missing)[:5])
         if signal.missing == "fail":
             raise DataError(f'no value for {named}; missing = "fail" is set (other policies: hold, drop)')
         if signal.missing == "drop":
             raise SampleRejectedError(f'no value for {named}; missing = "drop" is set')
-        if self._last is None:
-            raise SampleRejectedError(f"no value for {named}, and none before it to hold")
         self._held = np.where(missing, self._held + 1, 0)
-        if self._held.max() > signal.max_hold:
-            self.reset()
-            raise SampleRejectedError(f"no value for {named} for more than {signal.max_hold} samples")
-        return np.where(missing, self._last, values)
+        self._last = np.where(missing, self._last, values)
+        never = np.isnan(self._last).any()
+        if never or self._held.max() > signal.max_hold:
+            self._restart()
+            because = "and none before it to hold" if never else f"for more than {signal.max_hold} samples"
+            raise SampleRejectedError(f"no value for {named}{',' if never else ''} {because}")
+        return self._last

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
+
+# As many samples are handed out at once, so that alerts and events never wait long behind a backlog.
+MAX_ROUND = 500
 
 
 class Inbox:
-    """A queue with three doors: a live source offers, a finite source waits for room, events always get in."""
+    """Samples keep their order and wait their turn; events overtake them.
+
+    A live source offers its samples, and what finds no room is lost and counted; a finite source waits for room.
+    """
 
     def __init__(self, *, max_items: int, max_bytes: int) -> None:
         self._max_items, self._max_bytes = max_items, max_bytes
-        self._items: deque[Any] = deque()
+        self._samples: deque[tuple[Any, int]] = deque()
+        self._events: deque[Any] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -36,18 +42,28 @@ class Inbox:
                 self._append(item, size)
             return not self._closed
 
-    def post(self, event: Any) -> None:
-        """Add an event, always."""
+    def put_last(self, item: Any) -> None:
+        """Add the last word of a source, behind its samples, always."""
         with self._changed:
-            self._append(event, 0)
+            self._append(item, 0)
 
-    def take(self, timeout: float) -> Sequence[Any]:
-        """Everything that arrived, in order; waits up to ``timeout`` seconds for the first."""
+    def post(self, event: Any) -> None:
+        """Add an event, always; it comes before all samples."""
         with self._changed:
-            if not self._items:
+            self._events.append(event)
+            self._changed.notify_all()
+
+    def take(self, timeout: float) -> list[Any]:
+        """All events and then up to 500 samples, in order; waits up to ``timeout`` seconds for the first."""
+        with self._changed:
+            if not self._samples and not self._events:
                 self._changed.wait(timeout)
-            items, self._items = self._items, deque()
-            self._bytes = 0
+            items = list(self._events)
+            self._events.clear()
+            for _ in range(min(len(self._samples), MAX_ROUND)):
+                item, size = self._samples.popleft()
+                self._bytes -= size
+                items.append(item)
             self._changed.notify_all()
             return items
 
@@ -57,11 +73,16 @@ class Inbox:
             self._closed = True
             self._changed.notify_all()
 
+    @property
+    def backlog(self) -> int:
+        """Samples that wait."""
+        return len(self._samples)
+
     def _full(self) -> bool:
-        return len(self._items) >= self._max_items or self._bytes >= self._max_bytes
+        return len(self._samples) >= self._max_items or self._bytes >= self._max_bytes
 
     def _append(self, item: Any, size: int) -> None:
-        self._items.append(item)
+        self._samples.append((item, size))
         self._bytes += size
-        if len(self._items) == 1:
+        if len(self._samples) == 1:
             self._changed.notify_all()

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DependencyError, ModelError
+from vedette.runtime.quiet import native_stderr_hidden
 
 # Package -> module with Interpreter, and the rounding family of its default int8 kernels: LiteRT's XNNPACK rounds
 # once in int64 (S); tflite-runtime 2.14 rounds twice with a half-up shift (H). Outputs of one family are the same
@@ -60,8 +61,9 @@ class Model:
         self.family = PACKAGES[self.package][1]
         self.version = importlib.metadata.version(self.package)
         try:
-            self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with native_stderr_hidden():
+                self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(_load_hint(self.package, error)) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()

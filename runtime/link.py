@@ -76,9 +76,10 @@ class Link:
         self.version: str | None = None
         self.connections = 0
         self.refused_topics: dict[str, str] = {}
-        self.on_online: Callable[[], None] = lambda: None
+        self.on_online: Callable[[bool], None] = _no_hook
         self._post, self._will, self._session_expiry_s = post, will, session_expiry_s
         self._handlers: dict[str, list[Handler]] = {}
+        self._qos: dict[str, int] = {}
         self._routes = MQTTMatcher()  # type: ignore[no-untyped-call]
         self._results: dict[int, Result] = {}
         self._subscribing: dict[int, str] = {}
@@ -92,9 +93,10 @@ class Link:
         self._retry_s = FIRST_RETRY_S
         self._online_since = 0.0
 
-    def subscribe(self, topic_filter: str, handler: Handler) -> None:
+    def subscribe(self, topic_filter: str, handler: Handler, *, qos: int) -> None:
         """Have ``handler`` called, on the network thread, with each message; it must not block. Call before the first
         :meth:`step`. A message is acknowledged to the broker when all its handlers have returned True."""
+        self._qos[topic_filter] = max(qos, self._qos.get(topic_filter, 0))
         if topic_filter not in self._handlers:
             self._routes[topic_filter] = self._handlers[topic_filter] = []
         self._handlers[topic_filter].append(handler)
@@ -166,7 +168,9 @@ class Link:
             self._schedule_retry(str(error))
             return
         client.on_socket_open = lambda *_: post("open")
-        client.on_connect = lambda _c, _u, _flags, code, _p: post("connack", (code.value, str(code)))
+        client.on_connect = lambda _c, _u, flags, code, _p: post(
+            "connack", (flags.session_present, code.value, str(code))
+        )
         client.on_publish = lambda _c, _u, mid, code, _p: post("puback", (mid, code.value))
         client.on_subscribe = lambda _c, _u, mid, codes, _p: post("suback", (mid, [code.value for code in codes]))
         client.on_message = lambda source, _u, message: self._dispatch(source, message)
@@ -184,7 +188,7 @@ class Link:
         self._client = client
         client.loop_start()
 
-    def _connack(self, code: int, reason: str) -> None:
+    def _connack(self, session_present: bool, code: int, reason: str) -> None:
         assert self._client is not None
         self._deadline = None
         if code >= FIRST_FAILURE:
@@ -198,11 +202,11 @@ class Link:
         log.info("connected to %s with MQTT %s", self.config.address, self.version)
         if self._protocol == MQTTProtocolVersion.MQTTv311:
             log.warning("%s", BLIND_311)
-        for topic_filter in self._handlers:
-            _, mid = self._client.subscribe(topic_filter, qos=1)
+        for topic_filter, qos in self._qos.items():
+            _, mid = self._client.subscribe(topic_filter, qos=qos)
             if mid is not None:
                 self._subscribing[mid] = topic_filter
-        self.on_online()
+        self.on_online(session_present)
 
     def _suback(self, mid: int, codes: list[int]) -> None:
         topic_filter = self._subscribing.pop(mid, None)
@@ -255,6 +259,10 @@ class Link:
                 if not all(received):
                     return
         client.ack(message.mid, message.qos)
+
+
+def _no_hook(session_present: bool) -> None:
+    """What happens at a new connection where nobody cares."""
 
 
 def _ignore(code: int | None) -> None:

@@ -22,6 +22,7 @@ import paho.mqtt.client as mqtt
 
 from vedette.errors import BrokerError, DataError
 from vedette.runtime import strict_json
+from vedette.runtime.acks import encode_ack
 from vedette.runtime.cloudevents import TYPE_PREFIX
 from vedette.runtime.link import Link, LinkEvent
 from vedette.runtime.mqtt_client import MqttConfig
@@ -43,7 +44,7 @@ class Listener:
         """``show`` is called once for each event, on the network thread."""
         self._events: SimpleQueue[LinkEvent] = SimpleQueue()
         self._link = Link(config, post=self._events.put, session_expiry_s=SESSION_S)
-        self._link.subscribe(TOPIC, self._receive)
+        self._link.subscribe(TOPIC, self._receive, qos=1)
         self._show = show
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._limit: int | None = None
@@ -100,7 +101,7 @@ class Listener:
             if len(self._seen) > SEEN_EVENTS:
                 self._seen.popitem(last=False)
         gateway = message.topic.split("/")[1]
-        self._link.publish(f"vedette/{gateway}/ack", json.dumps({"ids": [event["id"]]}).encode())
+        self._link.publish(f"vedette/{gateway}/ack", encode_ack([event["id"]]))
         return True
 
 

@@ -81,8 +81,8 @@ class Client(mqtt.Client):
         )
         self.on_end: Callable[[str], None] | None = None
         self.ended = threading.Event()
-        self._goodbye: str | None = None
-        self.on_disconnect = self._disconnected
+        self.goodbye: str | None = None
+        self.on_disconnect = _keep_goodbye
         if config.username is not None:
             self.username_pw_set(config.username, config.password())
         context = config.tls_context()
@@ -94,7 +94,7 @@ class Client(mqtt.Client):
         reason = "connection lost"
         try:
             code = super().loop_forever(timeout, retry_first_connection=False)
-            reason = self._goodbye or reason
+            reason = self.goodbye or reason
             return code
         except OSError as error:
             reason = str(error)
@@ -106,14 +106,13 @@ class Client(mqtt.Client):
             self.ended.set()
         return MQTTErrorCode.MQTT_ERR_CONN_LOST
 
-    def _disconnected(
-        self,
-        _client: mqtt.Client,
-        _userdata: object,
-        flags: mqtt.DisconnectFlags,
-        code: ReasonCode,
-        _properties: object,
-    ) -> None:
-        """Keep what an MQTT 5 broker says when it ends the connection, for example "Session taken over"."""
-        if flags.is_disconnect_packet_from_server:
-            self._goodbye = f"the broker says: {code}"
+
+def _keep_goodbye(
+    client: mqtt.Client, _data: object, flags: mqtt.DisconnectFlags, code: ReasonCode, _properties: object
+) -> None:
+    """Keep what an MQTT 5 broker says when it ends the connection, for example "Session taken over".
+
+    Not a method: a client that refers to itself would keep its sockets open until the garbage collector comes.
+    """
+    if isinstance(client, Client) and flags.is_disconnect_packet_from_server:
+        client.goodbye = f"the broker says: {code}"

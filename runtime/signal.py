@@ -14,6 +14,10 @@ FloatArray = npt.NDArray[np.float32]
 
 # Nominal period where the data has no time base: times are then counts of samples.
 SAMPLE_COUNT_PERIOD_S = 1.0
+# A reading beyond this, in whatever unit, is no measurement but a broken one: it counts as missing.
+MAX_READING = 1e36
+# Standardised readings are bounded here, well inside float32.
+STANDARDISED_LIMIT = 1e30
 
 
 @dataclass(frozen=True)
@@ -71,5 +75,6 @@ class SignalSpec:
         return np.array([channel.scale for channel in self.channels])
 
     def standardise(self, rows: npt.NDArray[np.float64]) -> FloatArray:
-        """Scale ``(n, channels)`` rows in sensor units to float32 with mean 0 and spread 1; not clipped."""
-        return ((rows - self.mean) / self.scale).astype(np.float32)
+        """Scale ``(..., channels)`` rows in sensor units to float32 with mean 0 and spread 1, within +-1e30."""
+        scaled = (rows - self.mean) / self.scale
+        return np.minimum(np.maximum(scaled, -STANDARDISED_LIMIT), STANDARDISED_LIMIT).astype(np.float32)

@@ -28,8 +28,8 @@ class Stream:
         self.alerts = AlertTracker(manifest.signal, manifest.threshold, policy or manifest.alert)
         self.reading: Reading | None = None
         self._last_time: float | None = None
-        longest_gap = max(GAP_PERIODS, float(manifest.signal.max_hold))
-        self._longest_step_s = longest_gap * manifest.signal.period_s if manifest.signal.sample_period_s else None
+        period = manifest.signal.sample_period_s
+        self._longest_step_s = GAP_PERIODS * period if period else None
 
     def push(self, time: float, values: npt.NDArray[np.float64]) -> Alert | None:
         """Take the sample of ``time`` (seconds), shape ``(channels,)``; return the alert step it causes, if any.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from vedette.errors import DataError
@@ -26,9 +27,16 @@ def loads(data: bytes | str, *, max_bytes: int, what: str) -> Any:
     if len(data) > max_bytes:
         raise DataError(f"{what}: {len(data):,} bytes; at most {max_bytes:,} are read")
     try:
-        return _DECODER.decode(data if isinstance(data, str) else data.decode("utf-8"))
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        document = _DECODER.decode(text)
+        if _SURROGATE.search(text):
+            # Half a character, escaped, could not be written out again.
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except RecursionError:
         raise DataError(f"{what}: nested too deeply") from None
+    except UnicodeEncodeError:
+        raise DataError(f"{what}: half a character (a lone surrogate)") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{what}: not UTF-8 text ({error.reason} at byte {error.start})") from None
     except ValueError as error:
@@ -60,6 +68,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(
     parse_constant=_reject_constant,
     parse_float=_finite_float,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
 from vedette.errors import DataError
 
 # What a datetime can hold: the years 1 to 9999, in seconds since 1970.
 EARLIEST_S, LATEST_S = -62_135_596_800.0, 253_402_300_799.0
+_FRACTION = re.compile(r"[.,](\d+)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -41,8 +43,9 @@ def _parse_text(text: str) -> float:
         return _in_range(float(text))
     except ValueError:
         pass
-    # Python 3.10 does not read the Z.
+    # Python 3.10 reads neither the Z nor fractions of other than 3 or 6 digits.
     iso = text[:-1] + "+00:00" if text[-1:] in ("Z", "z") else text
+    iso = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", iso, count=1)
     try:
         moment = datetime.fromisoformat(iso)
     except ValueError:

@@ -17,6 +17,7 @@ import pytest
 from paho.mqtt.properties import Properties
 from tiny import CHANNELS, tiny_bundle_bytes
 
+pytest_plugins = ["trained"]
 MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 PATIENCE_S = 30.0
 
@@ -127,7 +128,8 @@ class Gateway:
         path.write_text(text)
         return path
 
-    def start(self, stdin: bytes | None = None) -> None:
+    def start(self, stdin: bytes | None = None, *, keep_open: bool = False) -> None:
+        """Start it; ``stdin`` is what it reads, followed by the end, unless it is kept open."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "vedette", "run", self.folder / "gateway.toml"],
@@ -137,7 +139,9 @@ class Gateway:
         if stdin is not None:
             assert self.process.stdin is not None
             self.process.stdin.write(stdin)
-            self.process.stdin.close()
+            self.process.stdin.flush()
+            if not keep_open:
+                self.process.stdin.close()
 
     def wait(self) -> int:
         assert self.process is not None
@@ -152,6 +156,8 @@ class Gateway:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+            if self.process.stdin is not None:
+                self.process.stdin.close()
 
     def logged(self, text: str) -> bool:
         return text in self.log.read_text()

@@ -20,7 +20,7 @@ from vedette.runtime.signal import Channel, SignalSpec
 
 CHANNELS = ("x", "y", "z")
 WINDOW = 4
-INPUT, OUTPUT = Quantization(6 / 127, 0), Quantization(1 / 127, 0)
+INPUT, OUTPUT = Quantization(1 / 16, 0), Quantization(1 / 128, 0)
 KERNEL_SCALE = 0.01
 
 SIGNAL = SignalSpec(

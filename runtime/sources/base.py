@@ -105,4 +105,4 @@ class FiniteSource(Source):
             failure = error
         except Exception as error:  # a thread must not end unseen
             failure = DataError(f"the source failed: {type(error).__name__}: {error}")
-        self.context.inbox.post(SourceEnded(self.context.entry, failure))
+        self.context.inbox.put_last(SourceEnded(self.context.entry, failure))

@@ -55,7 +55,10 @@ class MqttSourceConfig(SourceConfig):
 
 
 class MqttSource(Source):
-    """Subscribes on the daemon's own connection; what does not fit into the inbox is counted and lost."""
+    """Subscribes on the daemon's own connection; what does not fit into the inbox is counted and lost.
+
+    With QoS 0: samples of the time when the gateway was away are of no use to a live stream, so the broker keeps none.
+    """
 
     finite = False
 
@@ -64,7 +67,7 @@ class MqttSource(Source):
         self._level = config.device_level
         self._context = context
         self._stopped = False
-        context.link.subscribe(config.topic, self._receive)
+        context.link.subscribe(config.topic, self._receive, qos=0)
 
     def start(self) -> None:
         """Nothing to do: messages come with the connection."""

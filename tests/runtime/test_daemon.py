@@ -29,6 +29,11 @@ def wait_counter(consumer: Consumer, name: str, least: int) -> dict[str, int]:
     return counters
 
 
+def start_listening(broker: Mosquitto, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "vedette", "listen", "--broker", f"{broker.host}:{broker.port}", *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def send(consumer: Consumer, topic: str, payloads: list[str]) -> None:
     for text in payloads:
         consumer.publish(topic, text)
@@ -55,9 +60,8 @@ def test_the_status_is_retained_and_says_what_runs(gateway: Gateway, mosquitto: 
     gateway.configure(INPUT)
     gateway.start()
     gateway.wait_connected()
-    wait_for(lambda: consume("vedette/gw7/status").statuses() or None, "a retained status")
     consumer = consume("vedette/gw7/status")
-    status = wait_for(consumer.statuses, "a status")[0]
+    status = wait_for(consumer.statuses, "a retained status")[0]
     assert status["state"] == "online"
     assert status["mqtt"] == {"version": "5", "cannot_see": None}
     assert status["streams"][0]["model"]["unsigned"] is True
@@ -112,23 +116,37 @@ def test_alerts_of_a_killed_daemon_are_sent_by_the_next(
 
 
 def test_a_broker_killed_mid_run_costs_no_alert(gateway: Gateway, mosquitto: Mosquitto, consume: Consume) -> None:
-    folder = gateway.folder
-    mosquitto.write_config(f"allow_anonymous true\npersistence true\npersistence_location {folder}/")
     gateway.configure("{ stdin = true }")
     consumer = consume("vedette/+/alert/#", client_id="watcher")
     count = 150
     lines = [line for number in range(count) for line in incident(1000.0 + 20 * number)]
-    gateway.start("\n".join(lines).encode())
-    wait_for(lambda: consumer.events, "the first alerts")
-    for _ in range(2):
+    gateway.start("\n".join(lines).encode() + b"\n", keep_open=True)
+    for kills in range(3):
+        wait_for(lambda kills=kills: len(consumer.events) > 80 * kills, "further alerts")
         mosquitto.kill()
         mosquitto.start()
-        seen = len(consumer.events)
-        wait_for(lambda seen=seen: len(consumer.events) > seen or gateway.process.poll() == 0, "further alerts")
-    assert gateway.wait() == 0
+        gateway.wait_connected(kills + 2)
     wait_for(lambda: len({event["id"] for event in consumer.events}) == 2 * count, "all alerts")
     steps = {(event["data"]["alert_id"], event["data"]["seq"]) for event in consumer.events}
     assert len(steps) == 2 * count
+
+
+def test_what_a_consumer_acknowledged_is_not_sent_again(
+    gateway: Gateway, mosquitto: Mosquitto, consume: Consume
+) -> None:
+    gateway.configure(INPUT)
+    consumer = consume("vedette/#")
+    gateway.start()
+    gateway.wait_connected()
+    send(consumer, "plant/pump1/raw", incident(1000.0))
+    wait_for(lambda: phases(consumer) == ["new", "end"], "new and end")
+    consumer.publish("vedette/gw7/ack", "not an acknowledgement")
+    consumer.publish("vedette/gw7/ack", json.dumps({"ids": [consumer.events[0]["id"]]}))
+    wait_counter(consumer, "alerts_acknowledged", 1)
+    mosquitto.kill()
+    mosquitto.start()
+    wait_for(lambda: phases(consumer) == ["new", "end", "end"], "the unacknowledged one again")
+    assert consumer.events[1] == consumer.events[2]
 
 
 @pytest.mark.parametrize("again", ["subscriber", "acl"])
@@ -257,18 +275,15 @@ def test_two_daemons_cannot_share_an_outbox(gateway: Gateway, mosquitto: Mosquit
     config = gateway.configure(INPUT)
     gateway.start()
     gateway.wait_connected()
-    second = subprocess.run(
-        [sys.executable, "-m", "vedette", "run", config], capture_output=True, text=True, timeout=30
-    )
+    command = [sys.executable, "-m", "vedette", "run", config]
+    second = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     assert second.returncode == 14
     assert "in use by another" in second.stderr
 
 
 def test_listen_prints_and_acknowledges(gateway: Gateway, mosquitto: Mosquitto, consume: Consume) -> None:
-    acks = consume("vedette/gw7/ack")
-    broker = f"{mosquitto.host}:{mosquitto.port}"
-    command = [sys.executable, "-m", "vedette", "listen", "--broker", broker, "--count", "2", "--timeout", "30"]
-    listener = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    acks, watcher = consume("vedette/gw7/ack"), consume("vedette/gw7/alert/#")
+    listener = start_listening(mosquitto, "--count", "2", "--timeout", "30")
     gateway.configure("{ stdin = true }")
     gateway.start("\n".join(incident(1000.0)).encode())
     out, err = listener.communicate(timeout=60)
@@ -279,26 +294,12 @@ def test_listen_prints_and_acknowledges(gateway: Gateway, mosquitto: Mosquitto, 
     assert "end" in lines[1]
     assert gateway.wait() == 0
     wait_for(lambda: len(acks.seen) == 2, "two acknowledgements")
-    assert all(len(json.loads(data)["ids"]) == 1 for _, data in acks.seen)
+    assert {json.loads(data)["ids"][0] for _, data in acks.seen} == {event["id"] for event in watcher.events}
 
 
 def test_listen_gives_json_and_leaves_out_duplicates(mosquitto: Mosquitto, consume: Consume) -> None:
     acks = consume("vedette/gw7/ack")
-    broker = f"{mosquitto.host}:{mosquitto.port}"
-    command = [
-        sys.executable,
-        "-m",
-        "vedette",
-        "listen",
-        "--broker",
-        broker,
-        "--json",
-        "--count",
-        "2",
-        "--timeout",
-        "30",
-    ]
-    listener = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    listener = start_listening(mosquitto, "--json", "--count", "2", "--timeout", "30")
     data = {"phase": "new", "severity": 1.5, "channels": [{"name": "x", "share": 1.0}]}
     event = {"id": "a", "source": "/gw7/s1", "type": "io.vedette.alert.new", "time": "t", "data": data}
     stderr = listener.stderr
@@ -320,8 +321,7 @@ def _published_to_somebody(publisher: Consumer, event: dict[str, object]) -> boo
 
 
 def test_listen_says_when_there_is_no_broker(stopped_mosquitto: Mosquitto) -> None:
-    broker = f"{stopped_mosquitto.host}:{stopped_mosquitto.port}"
-    command = [sys.executable, "-m", "vedette", "listen", "--broker", broker, "--timeout", "1"]
-    listener = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    listener = start_listening(stopped_mosquitto, "--timeout", "1")
+    _, err = listener.communicate(timeout=60)
     assert listener.returncode == 17
-    assert "is the broker up?" in listener.stderr
+    assert "is the broker up?" in err
