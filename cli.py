@@ -14,7 +14,7 @@ import click
 from vedette import __version__
 from vedette.benchmarks import commands as benchmarks
 from vedette.compress import commands as compress
-from vedette.errors import VedetteError
+from vedette.errors import DependencyError, VedetteError
 from vedette.runtime import commands as runtime
 from vedette.train import commands as train
 
@@ -40,6 +40,11 @@ def main() -> NoReturn:
             traceback.print_exc()
         click.echo(f"vedette: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if "--debug" in sys.argv or not error.name or error.name.startswith("vedette"):
+            raise
+        click.echo(f'vedette: this command needs {error.name}; try: pip install "vedette[desktop]"', err=True)
+        sys.exit(DependencyError.exit_code)
     except KeyboardInterrupt:
         click.echo("vedette: interrupted", err=True)
         sys.exit(130)

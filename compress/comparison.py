@@ -74,7 +74,7 @@ def compare(
     int8_threshold: float,
 ) -> Comparison:
     """Score held-out normal data and injected anomalies with both models."""
-    rows, label = inject(np.nan_to_num(data.rows), model.signal)
+    rows, label = inject(data.rows, model.signal)
     normal = score_held_out(model, float_model, data)
     auc = {
         name: auc_roc(label, score_held_out(model, deployed, data, rows=rows).score)

@@ -51,7 +51,7 @@ def export(
     model = model_dir.load(directory)
     data = model.load_calibration_data()
     path = output or Path(f"{model.name}-{model.version}-{board.name}.vdt")
-    model_dir.check_absent(path)
+    model_dir.check_writable(path)
     on_step("quantize")
     reference = float_model(model, model.load_core())
     quantized = quantize_model(model, data.representative, per_channel=board.per_channel, fixed_batch=board.fixed_batch)

@@ -80,7 +80,6 @@ def train(*, data: Path, config: Path | None, output: Path) -> None:
     from vedette.train.config import load_config
 
     project = load_config(config)
-    click.echo("starting TensorFlow ...", err=True)
     from vedette.train.pipeline import train as run
 
     with rounds_bar("training") as on_progress:
@@ -108,7 +107,7 @@ def rounds_bar(label: str) -> Iterator[Callable[[int, int, float], None] | None]
 
     columns = (TextColumn(label), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("first round", total=None)
+        task = bar.add_task("starting TensorFlow", total=None)
 
         def update(done: int, total: int, loss: float) -> None:
             bar.update(task, completed=done, total=total, description=f"held-out loss {loss:.4f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -9,9 +10,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import tomllib
 
 from vedette.errors import ConfigError, nearest
+from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import MissingPolicy
 
 ModelKind = Literal["ae", "vae"]
+KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list of words", dict: "a table of words"}
+# Names and versions become parts of file names and topics.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAME_RULE = "up to 64 letters, digits, dots, dashes and underscores"
+MAX_UNITS = 4096
+LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class ModelConfig:
 class ThresholdConfig:
     """The budget for false alarms: at most one key is set.
 
-    The default is 0.1 alarms a day; where the data has no time base, 1 alarm in 10,000 samples.
+    The default is 0.1 alarms a day; where the data has no time base, 5 alarms in 10,000 samples.
     """
 
     false_alarms_per_day: float | None = None
@@ -85,29 +93,30 @@ def load_config(path: Path | None) -> ProjectConfig:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    config: ProjectConfig = _section(ProjectConfig, document, str(path))
+    config: ProjectConfig = read_section(ProjectConfig, document, str(path))
     _check(config, str(path))
     return config
 
 
-def _section(kind: type[Any], document: dict[str, Any], where: str) -> Any:
-    """Fill the dataclass ``kind`` from a TOML table, refusing unknown keys and wrong types."""
+def read_section(kind: type[Any], document: dict[str, Any], where: str) -> Any:
+    """Fill the dataclass ``kind`` from a table; unknown keys and wrong types raise :class:`ConfigError`. A null, which
+    JSON has and TOML has not, is the default."""
     hints = get_type_hints(kind)
     for key in document:
         if key not in hints:
             raise ConfigError(f'{where}: unknown key "{key}"; {nearest(key, hints)}')
     values = {}
     for item in fields(kind):
-        if item.name not in document:
+        if document.get(item.name) is None:
             continue
         value, hint = document[item.name], hints[item.name]
         place = f"{where}: {item.name}"
         if item.default is MISSING and item.default_factory is not MISSING:
             if not isinstance(value, dict):
                 raise ConfigError(f"{place}: expected a [{item.name}] section, found {value!r}")
-            values[item.name] = _section(hint, value, place)
+            values[item.name] = read_section(hint, value, place)
         else:
             values[item.name] = _value(value, hint, place)
     return kind(**values)
@@ -121,25 +130,34 @@ def _value(value: Any, hint: Any, place: str) -> Any:
         return value
     kinds = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
     kind = get_origin(kinds[0]) or kinds[0]
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ConfigError(f"{place}: expected {kind.__name__}, found {value!r}")
-    return value
+    accepted = (int, float) if kind is float else kind
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    good = isinstance(value, accepted) and not isinstance(value, bool)
+    if not good or not all(isinstance(item, str) and item for item in inside):
+        raise ConfigError(f"{place}: expected {KINDS[kind]}, found {value!r:.80}")
+    if kind in (int, float) and not abs(value) <= LARGEST:
+        raise ConfigError(f"{place}: expected {KINDS[kind]} of at most {LARGEST:g}, found {value!r:.80}")
+    return float(value) if kind is float else value
 
 
 def _check(config: ProjectConfig, where: str) -> None:
     """Check the ranges that types do not express."""
     budget = config.threshold
     given = [item.name for item in fields(budget) if getattr(budget, item.name) is not None]
+    channels, units = config.signal.channels or [], f"1 to {MAX_UNITS}"
     checks = [
+        (config.name is None or NAME.fullmatch(config.name), "name", NAME_RULE, config.name),
+        (NAME.fullmatch(config.version), "version", NAME_RULE, config.version),
         (config.sequence >= 0, "sequence", "0 or more", config.sequence),
-        (config.signal.window >= 2, "signal: window", "2 or more samples", config.signal.window),
-        (config.signal.stride >= 1, "signal: stride", "1 or more samples", config.signal.stride),
+        (config.signal.channels != [], "signal: channels", "one channel or more", config.signal.channels),
+        (len(set(channels)) == len(channels), "signal: channels", "different words", config.signal.channels),
+        (2 <= config.signal.window <= MAX_WINDOW, "signal: window", f"2 to {MAX_WINDOW} samples", config.signal.window),
+        (1 <= config.signal.stride <= MAX_WINDOW, "signal: stride", f"1 to {MAX_WINDOW} samples", config.signal.stride),
         (_positive(config.signal.sample_period_s), "signal: sample_period_s", "above 0", config.signal.sample_period_s),
         (_positive(config.signal.max_gap_s), "signal: max_gap_s", "above 0", config.signal.max_gap_s),
-        (config.model.latent is None or config.model.latent >= 1, "model: latent", "1 or more", config.model.latent),
-        (config.model.hidden >= 1, "model: hidden", "1 or more", config.model.hidden),
+        (1 <= (config.model.latent or 1) <= MAX_UNITS, "model: latent", units, config.model.latent),
+        (1 <= config.model.hidden <= MAX_UNITS, "model: hidden", units, config.model.hidden),
+        (0 <= config.model.seed < 2**32, "model: seed", "0 to 4294967295", config.model.seed),
         (len(given) <= 1, "threshold", "one budget", " and ".join(given)),
         (_positive(budget.false_alarms_per_day), "threshold: false_alarms_per_day", "above 0 (no threshold keeps 0)",
          budget.false_alarms_per_day),
@@ -148,6 +166,7 @@ def _check(config: ProjectConfig, where: str) -> None:
         (budget.quantile is None or 0.5 <= budget.quantile < 1, "threshold: quantile", "0.5 to below 1",
          budget.quantile),
         (config.alert.min_windows >= 1, "alert: min_windows", "1 or more", config.alert.min_windows),
+        ((config.alert.clear_after_s or 0) >= 0, "alert: clear_after_s", "0 or more", config.alert.clear_after_s),
         (config.alert.cooldown_s >= 0, "alert: cooldown_s", "0 or more", config.alert.cooldown_s),
     ]  # fmt: skip
     for good, key, expected, found in checks:

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from vedette.errors import DataError, nearest
-from vedette.runtime.signal import SignalSpec
+from vedette.errors import ConfigError, DataError, nearest
+from vedette.runtime.csv_samples import MISSING
+from vedette.runtime.signal import MAX_READING, SignalSpec
+from vedette.runtime.times import EARLIEST_S, LATEST_S, parse_time
+from vedette.train.frame import read_frame
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 TIME_COLUMNS = ("time", "timestamp")
 INDEX_COLUMN = "index"
 LABEL_COLUMN = "label"
-MISSING_WORDS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+NEVER_CHANNELS = (*TIME_COLUMNS, INDEX_COLUMN, LABEL_COLUMN)
 # Up to this part of the rows may be out of time order (a clock set back); beyond, the file is unsorted.
 MAX_LATE = 0.01
 # A text column of which this part reads as numbers is taken for a channel with bad cells, which is an error.
@@ -34,9 +37,10 @@ Column = npt.NDArray[np.float64]
 class Table:
     """A sensor table.
 
-    ``values`` is ``(n, channels)`` float64, NaN where a value is missing or not finite. ``times`` are seconds,
-    ``(n,)``, None where there is no time base; ``timestamp`` is the column they come from. ``label`` is ``(n,)`` 0/1 or
-    None. ``notes`` tell what was left out and why.
+    ``values`` is ``(n, channels)`` float64, NaN where a value is missing, not finite or beyond
+    :data:`~vedette.runtime.signal.MAX_READING`. ``times`` are seconds, ``(n,)``, None where there is no time base;
+    ``timestamp`` is the column they come from. ``label`` is ``(n,)`` 0/1 or None. ``notes`` tell what was left out and
+    why.
     """
 
     channels: tuple[str, ...]
@@ -75,16 +79,21 @@ def read_table(path: Path, *, channels: list[str] | None = None, timestamp: str 
 
     ``channels`` None takes every numeric column that is not a time, an index or a label; columns without any value are
     left out with a note, or are an error where they were asked for. Raises :class:`DataError` on anything that cannot
-    be used, naming column and row.
+    be used, naming column and row, and :class:`ConfigError` for a channel that may be none.
     """
-    frame = _read_frame(path)
+    frame = read_frame(path)
     names = frame.columns
     if timestamp is not None and timestamp not in names:
         raise DataError(f'{path}: no column "{timestamp}" (the timestamp); {nearest(timestamp, names)}')
     timestamp = timestamp or next((name for name in TIME_COLUMNS if name in names), None)
-    wanted = channels or [name for name in names if name not in {*TIME_COLUMNS, INDEX_COLUMN, LABEL_COLUMN, timestamp}]
+    never = {*NEVER_CHANNELS, timestamp}
+    if refused := [name for name in channels or () if name in never]:
+        raise ConfigError(f'signal.channels: "{refused[0]}" is never a channel; take it out, or rename the column')
+    wanted = channels or [name for name in names if name and name not in never]
     columns = {name: _channel(frame, name, path, must=channels is not None) for name in wanted}
     notes = [f'column "{name}" is not numeric and is left out' for name in wanted if columns[name] is None]
+    if "" in names and not channels:
+        notes.append("a column without a name is left out")
     empty = [name for name, column in columns.items() if column is not None and np.isnan(column).all()]
     if empty and channels:
         raise DataError(f'{path}: channel "{empty[0]}" has no value at all; take it out of the channels')
@@ -95,12 +104,15 @@ def read_table(path: Path, *, channels: list[str] | None = None, timestamp: str 
     return _table(path, frame, kept, timestamp, notes)
 
 
-def read_signal(path: Path, signal: SignalSpec) -> Table:
+def read_signal(path: Path, signal: SignalSpec, *, labelled: bool = True) -> Table:
     """Read the channels of a known signal, whatever other columns the file has; here a channel may be empty.
 
-    Without the signal's timestamp column the table has no times. Raises :class:`DataError` as :func:`read_table` does.
+    Without the signal's timestamp column the table has no times, and without ``labelled`` no label. Raises
+    :class:`DataError` as :func:`read_table` does.
     """
-    frame = _read_frame(path)
+    frame = read_frame(path)
+    if not labelled:
+        frame = frame.drop(LABEL_COLUMN, strict=False)
     columns = {name: _channel(frame, name, path, must=True) for name in signal.names}
     timestamp = signal.timestamp if signal.timestamp in frame.columns else None
     return _table(path, frame, {name: column for name, column in columns.items() if column is not None}, timestamp, [])
@@ -120,35 +132,6 @@ def _table(
     )
 
 
-def _read_frame(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    if path.is_dir():
-        raise DataError(f"{path}: expected a CSV, CSV.gz or Parquet file, found a folder")
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-        if head.startswith(b"PAR1"):
-            frame = pl.read_parquet(path)
-        elif not head:
-            raise DataError(f"{path}: the file is empty")
-        elif b"\0" in head and not head.startswith(b"\x1f\x8b"):
-            raise DataError(f"{path}: expected CSV, CSV.gz or Parquet, found binary data")
-        else:
-            frame = pl.read_csv(path, infer_schema_length=None, null_values=MISSING_WORDS)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path}: not a readable table: {str(error).splitlines()[0]}") from error
-    frame = frame.rename({name: name.strip() for name in frame.columns})
-    repeated = [name for name in frame.columns if "_duplicated_" in name]
-    if repeated:
-        raise DataError(f'{path}: column "{repeated[0].split("_duplicated_")[0]}" appears twice in the header')
-    if not len(frame):
-        raise DataError(f"{path}: a header but no rows")
-    return frame
-
-
 def _channel(frame: pl.DataFrame, name: str, path: Path, *, must: bool) -> Column | None:
     """A column as float64, NaN where missing. Text gives None, or an error where the column ``must`` be a channel."""
     if name not in frame.columns:
@@ -157,28 +140,38 @@ def _channel(frame: pl.DataFrame, name: str, path: Path, *, must: bool) -> Colum
 
     column, where = frame[name], f"{path}: {name}"
     if column.dtype == pl.Boolean or column.dtype.is_numeric() or column.dtype == pl.Null:
-        values = column.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
-        return np.where(np.isfinite(values), values, np.nan)
-    text = column.cast(pl.String)
-    numbers = text.str.strip_chars().cast(pl.Float64, strict=False)
-    bad = (numbers.is_null() & text.is_not_null()).arg_true()
-    if not must and len(bad) > (1 - MOSTLY_NUMERIC) * (len(text) - text.null_count()):
+        return _readings(column.cast(pl.Float64))
+    if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        if must:
+            raise DataError(f"{where}: expected numbers, found a column of {column.dtype}")
+        return None
+    text = column.cast(pl.String).str.strip_chars()
+    numbers = text.cast(pl.Float64, strict=False)
+    written = text.is_not_null() & ~text.str.to_lowercase().is_in(list(MISSING))
+    bad = (numbers.is_null() & written).arg_true()
+    if not must and len(bad) > (1 - MOSTLY_NUMERIC) * len(written.arg_true()):
         return None
     if len(bad):
         raise DataError(
             f'{where}: expected numbers, found "{text[bad[0]]}" in row {bad[0] + 1} ({len(bad)} such cells)'
         )
-    values = numbers.fill_null(np.nan).to_numpy().astype(np.float64)
-    return np.where(np.isfinite(values), values, np.nan)
+    return _readings(numbers)
+
+
+def _readings(column: pl.Series) -> Column:
+    """A numeric column with NaN for everything that is no measurement."""
+    values = column.fill_null(np.nan).to_numpy().astype(np.float64)
+    return np.where(np.abs(values) <= MAX_READING, values, np.nan)
 
 
 def _label(column: pl.Series, where: str) -> npt.NDArray[np.int8]:
     import polars as pl
 
-    values = column.cast(pl.Float64, strict=False)
+    simple = column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.String, pl.Null)
+    values = column.cast(pl.Float64, strict=False) if simple else pl.Series([None] * len(column), dtype=pl.Float64)
     bad = (~values.is_in([0.0, 1.0]) | values.is_null()).arg_true()
     if len(bad):
-        raise DataError(f"{where}: label: expected 0 or 1, found {column[bad[0]]!r} in row {bad[0] + 1}")
+        raise DataError(f"{where}: label: expected 0 or 1, found {column[bad[0]]!r:.40} in row {bad[0] + 1}")
     return values.cast(pl.Int8).to_numpy()
 
 
@@ -192,9 +185,14 @@ def _times(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
     if column.dtype.is_numeric():
         seconds = column.cast(pl.Float64).to_numpy().astype(np.float64)
     else:
-        seconds = _iso_seconds(column, where)
-    if not np.isfinite(seconds).all():
-        raise DataError(f"{where}: a timestamp that is not finite in row {int(np.argmin(np.isfinite(seconds))) + 1}")
+        seconds = _written_seconds(column, where)
+    usable = (seconds >= EARLIEST_S) & (seconds <= LATEST_S)
+    if not usable.all():
+        row = int(np.argmin(usable))
+        raise DataError(
+            f"{where}: row {row + 1}: expected seconds since 1970 in the years 1 to 9999, found {seconds[row]:.6g}"
+            + ("; that looks like milliseconds" if LATEST_S < seconds[row] < LATEST_S * 1000 else "")
+        )
     late = np.flatnonzero(seconds[1:] <= np.maximum.accumulate(seconds)[:-1]) + 1
     if len(late) > MAX_LATE * len(seconds):
         raise DataError(
@@ -204,18 +202,18 @@ def _times(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
     return seconds
 
 
-def _iso_seconds(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
+def _written_seconds(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
+    """Timestamps as text, read by the gateway's own rules, or as dates."""
     import polars as pl
 
     if column.dtype == pl.String:
-        try:
-            stamps = column.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
-        except pl.exceptions.PolarsError:
-            stamps = column.str.to_datetime(time_unit="us", strict=False)
-        bad = stamps.is_null().arg_true()
-        if len(bad):
-            raise DataError(f'{where}: expected ISO 8601 or seconds, found "{column[bad[0]]}" in row {bad[0] + 1}')
-        column = stamps
+        seconds = np.empty(len(column))
+        for row, text in enumerate(column):
+            try:
+                seconds[row] = parse_time(text)
+            except DataError as error:
+                raise DataError(f"{where}: row {row + 1}: {error}") from None
+        return seconds
     if not isinstance(column.dtype, (pl.Datetime, pl.Date)):
         raise DataError(f"{where}: expected timestamps or seconds, found {column.dtype}")
     return column.cast(pl.Datetime("us")).to_physical().to_numpy().astype(np.float64) / 1e6

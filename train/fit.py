@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from vedette.runtime.signal import FloatArray
 from vedette.train.config import ModelConfig
 from vedette.train.models import MODEL_KINDS
 from vedette.train.prepare import NormalData
+from vedette.train.tensorflow import import_tensorflow
 
 LEARNING_RATE = 1e-3
 BATCH = 128
@@ -54,7 +54,7 @@ def fit(data: NormalData, config: ModelConfig, *, on_progress: Progress | None =
 
     The same seed and versions give the same weights on the same machine.
     """
-    tf_keras = _tensorflow()
+    _, tf_keras = import_tensorflow()
     tf_keras.utils.set_random_seed(config.seed)
     window, channels = data.signal.window, len(data.signal.channels)
     kind = MODEL_KINDS[config.kind]
@@ -102,11 +102,3 @@ def _evenly(ends: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     if len(ends) <= most:
         return ends
     return ends[np.linspace(0, len(ends) - 1, most).astype(np.int64)]
-
-
-def _tensorflow() -> Any:
-    """Import tf_keras quietly: TensorFlow's start-up notices are not the user's business."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tf_keras
-
-    return tf_keras

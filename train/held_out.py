@@ -43,10 +43,11 @@ def calibrate_held_out(model: ModelDir, scores: Scores) -> Calibration:
     Events nearer to each other than a window, or than the score's memory, count as one.
     """
     memory = round(2.0 / model.score.smoothing - 1.0)
-    period = model.signal.sample_period_s
+    signal = model.signal
     return calibrate(
         scores.score[scores.window_rows].astype(np.float64),
         model.threshold,
-        period_s=period * model.signal.stride if period else None,
-        separation=max(model.signal.window, memory),
+        period_s=signal.sample_period_s,
+        stride=signal.stride,
+        separation=max(-(-signal.window // signal.stride), memory),
     )

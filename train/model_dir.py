@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
-import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from vedette.errors import DataError, ModelError, OutputError
+from vedette.errors import ConfigError, DataError, ModelError, OutputError
 from vedette.runtime import strict_json
 from vedette.runtime.alerts import AlertPolicy
+from vedette.runtime.bundle import UNREADABLE_ARCHIVE
 from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.manifest import read_alert_policy, read_score, read_signal
 from vedette.runtime.signal import FloatArray, SignalSpec
-from vedette.train.config import ModelConfig, ThresholdConfig
+from vedette.train.config import ModelConfig, ThresholdConfig, read_section
+from vedette.train.tensorflow import import_tensorflow, quiet_tensorflow
 
 FORMAT = 1
 DETECTOR, CORE, CALIBRATION = "detector.json", "core.h5", "calibration.npz"
@@ -66,9 +66,7 @@ class ModelDir:
 
     def load_core(self) -> Any:
         """The trained core as a tf_keras model."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import tf_keras
-
+        _, tf_keras = import_tensorflow()
         try:
             return tf_keras.models.load_model(self.core_path, compile=False)
         except (OSError, ValueError) as error:
@@ -79,9 +77,16 @@ class ModelDir:
         path = self.path / CALIBRATION
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return CalibrationData(**{name: arrays[name] for name in ("rows", "times", "representative", "golden")})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                data = CalibrationData(**{item.name: arrays[item.name] for item in fields(CalibrationData)})
+        except UNREADABLE_ARCHIVE as error:
             raise ModelError(f"{path}: cannot be read: {error}; train again") from error
+        window, channels = self.signal.window, len(self.signal.channels)
+        each = {"rows": (channels,), "times": (), "representative": (window * channels,), "golden": (window, channels)}
+        arrays = {name: getattr(data, name) for name in each}
+        fit = all(array.ndim and len(array) and array.shape[1:] == each[name] for name, array in arrays.items())
+        if not fit or len(data.rows) != len(data.times):
+            raise ModelError(f"{path}: its arrays do not fit {DETECTOR}; train again")
+        return data
 
 
 def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
@@ -93,7 +98,8 @@ def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
     except OSError as error:
         raise OutputError(f"{model.path}: cannot be written: {error.strerror}") from error
     try:
-        core.save(temporary / CORE, save_format="h5", include_optimizer=False)
+        with quiet_tensorflow():
+            core.save(temporary / CORE, save_format="h5", include_optimizer=False)
         np.savez_compressed(temporary / CALIBRATION, **asdict(data))
         document = {"format": FORMAT, **asdict(model)}
         del document["path"]
@@ -108,8 +114,23 @@ def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
 
 def check_absent(path: Path) -> None:
     """Raise :class:`OutputError` where an output exists already: nothing is overwritten."""
-    if path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; give another -o") from error
+    if exists:
         raise OutputError(f"{path} exists already; give another -o, or remove it first")
+
+
+def check_writable(path: Path) -> None:
+    """Raise :class:`OutputError`, before the work, where an output exists already or its folder takes no files."""
+    check_absent(path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"{path}: {folder} cannot be written to: {error.strerror}; give another -o") from error
 
 
 def load(path: Path) -> ModelDir:
@@ -127,19 +148,22 @@ def load(path: Path) -> ModelDir:
         raise ModelError(f"{path}: written in format {found}; this vedette reads format {FORMAT}: train again")
     signal = read_signal(keys.section("signal"))
     try:
-        configs = ModelConfig(**keys.section("model").document), ThresholdConfig(**keys.section("threshold").document)
-    except TypeError as error:
-        raise ModelError(f"{file}: {error}") from error
+        network = read_section(ModelConfig, keys.section("model").document, f"{file}: model")
+        budget = read_section(ThresholdConfig, keys.section("threshold").document, f"{file}: threshold")
+    except ConfigError as error:
+        raise ModelError(str(error)) from error
+    calibration = keys.section("calibration")
+    calibration.number("threshold", above=0)
     return ModelDir(
         path=path,
         name=keys.text("name"),
         version=keys.text("version"),
         sequence=keys.integer("sequence", low=0),
-        model=configs[0],
-        threshold=configs[1],
+        model=network,
+        threshold=budget,
         alert=read_alert_policy(keys.section("alert")),
         signal=signal,
         score=read_score(keys.section("score"), len(signal.channels)),
-        calibration=keys.section("calibration").document,
+        calibration=calibration.document,
         provenance=keys.section("provenance").document,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def train(
 
     Returns it with notes on the data. Raises :class:`DataError`, :class:`ConfigError` or :class:`OutputError`.
     """
-    model_dir.check_absent(output)
+    model_dir.check_writable(output)
     table = read_table(data_path, channels=config.signal.channels, timestamp=config.signal.timestamp)
     if config.threshold.false_alarms_per_day and not (table.timestamp or config.signal.sample_period_s):
         raise ConfigError(
@@ -51,7 +52,7 @@ def train(
     trained = fit(data, config.model, on_progress=on_progress)
     model = ModelDir(
         path=output,
-        name=config.name or output.resolve().name,
+        name=config.name or _name(output),
         version=config.version,
         sequence=config.sequence,
         model=config.model,
@@ -68,6 +69,11 @@ def train(
     model = replace(model, calibration=calibration.to_dict())
     model_dir.save(model, trained.core, kept)
     return model, data.notes
+
+
+def _name(output: Path) -> str:
+    """The model directory's name, with dashes for what a file name or a topic should not have."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", output.resolve().name).lstrip("-._")[:64] or "detector"
 
 
 def _alert_policy(config: AlertConfig, signal: SignalSpec) -> AlertPolicy:

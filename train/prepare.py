@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
+from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import Channel, FloatArray, SignalSpec
 from vedette.runtime.stream import GAP_PERIODS
 from vedette.train.config import SignalConfig
@@ -21,6 +22,8 @@ MIN_WINDOWS = 50
 INPUT_CLIP = 6.0
 # A spread below this part of the channel's magnitude is rounding, not signal: the channel counts as constant.
 CONSTANT = 1e-9
+# ... and so is everything below this.
+SMALLEST = 1e-30
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,11 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
         row, column = np.argwhere(np.isnan(kept.values))[0]
         raise DataError(f'no value for {table.channels[column]} in row {row + 1}; missing = "fail" is set')
     period = config.sample_period_s or kept.sample_period_s
-    max_hold = max(1, round(config.max_gap_s / (period or 1.0))) if config.max_gap_s else config.window
+    max_hold = config.window
+    if config.max_gap_s:
+        max_hold = max(1, round(min(config.max_gap_s / (period or 1.0), MAX_WINDOW)))
     rows = _hold(kept.values, max_hold if config.missing == "hold" else 0, broken)
-    complete: npt.NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+    complete: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows), axis=1)
     if config.missing == "drop":
         broken, rows, kept = _carry(broken, complete), rows[complete], kept.select(complete)
         complete = np.ones(len(rows), bool)
@@ -95,7 +100,7 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
 def _channels(
     names: tuple[str, ...], rows: npt.NDArray[np.float64], units: dict[str, str]
 ) -> tuple[tuple[Channel, ...], list[str]]:
-    """Mean and spread per channel. A constant channel keeps its magnitude as scale, so that a later move shows."""
+    """Mean and spread per channel. A constant channel is scaled by its magnitude, at most 1, so that a move shows."""
     for name in units:
         if name not in names:
             raise ConfigError(f'signal.units: no channel "{name}"; {nearest(name, names)}')
@@ -104,10 +109,10 @@ def _channels(
         values = rows[np.isfinite(rows[:, i]), i]
         if not len(values):
             raise DataError(f'channel "{name}" has no value in the training part of the data; take it out')
-        mean, spread = float(values.mean()), float(values.std())
-        if spread <= CONSTANT * max(1.0, abs(mean)):
+        mean, spread, magnitude = float(values.mean()), float(values.std()), float(np.abs(values).max())
+        if spread <= max(CONSTANT * magnitude, SMALLEST):
             notes.append(f'channel "{name}" is constant ({mean:g}); any later move counts as evidence')
-            spread = 1.0
+            spread = min(1.0, magnitude) if magnitude > SMALLEST else 1.0
         channels.append(Channel(name, mean, spread, float(values.min()), float(values.max()), units.get(name)))
     if len(notes) == len(channels):
         raise DataError(f"every channel is constant ({', '.join(names[:5])}); there is nothing to learn from")

@@ -65,12 +65,17 @@ def _csv(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
 def _parquet(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
     try:
         from vedette.train.data import read_signal
+        from vedette.train.frame import read_frame
 
-        table = read_signal(path, signal)
+        table = read_signal(path, signal, labelled=False)
     except ImportError as error:
         raise DependencyError(f'{path}: reading Parquet needs polars; try: pip install "vedette[desktop]"') from error
-    times = [i * signal.period_s for i in range(len(table))] if table.times is None else table.times.tolist()
-    labels = map(str, range(len(table))) if table.times is None else map(iso_time, times)
+    if table.times is None or table.timestamp is None:
+        times = [i * signal.period_s for i in range(len(table))]
+        return None, map(CsvRow, map(str, range(len(table))), times, table.values)
+    times = table.times.tolist()
+    written = read_frame(path)[table.timestamp]
+    labels = map(iso_time, times) if written.dtype.is_temporal() else map(str, written)
     return table.timestamp, map(CsvRow, labels, times, table.values)
 
 

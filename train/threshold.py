@@ -19,7 +19,7 @@ from vedette.errors import DataError
 from vedette.train.config import ThresholdConfig
 
 DEFAULT_PER_DAY = 0.1
-DEFAULT_PER_10K = 1.0
+DEFAULT_PER_10K = 5.0
 # The data shows a rate when it holds at least this many events of it.
 MIN_EVENTS = 5
 # Quantile above which scores count as the tail, and the least number of peaks that a shape is fitted to.
@@ -39,14 +39,14 @@ Method = Literal["quantile", "empirical", "peaks_over_threshold"]
 class Calibration:
     """A threshold and how it was found.
 
-    ``budget_per_sample`` is the wanted rate of alarm events, None for a plain quantile; ``interval`` is a 90% bootstrap
+    ``budget_per_score`` is the wanted rate of alarm events by scores, None for a plain quantile; ``interval`` is a 90% bootstrap
     interval of the threshold; ``supported`` says whether the data itself shows the rate or the tail was extrapolated.
     """
 
     threshold: float
     method: Method
     budget: dict[str, float]
-    budget_per_sample: float | None
+    budget_per_score: float | None
     supported: bool
     interval: tuple[float, float]
     normal_samples: int
@@ -58,14 +58,17 @@ class Calibration:
         return asdict(self)
 
 
-def calibrate(scores: Scores, config: ThresholdConfig, *, period_s: float | None, separation: int) -> Calibration:
+def calibrate(
+    scores: Scores, config: ThresholdConfig, *, period_s: float | None, stride: int, separation: int
+) -> Calibration:
     """Find the threshold for a budget from the scores ``(n,)`` of normal data, in time order.
 
+    Samples come every ``period_s`` seconds (None: no time base), scores every ``stride`` samples.
     Raises :class:`DataError` where the budget cannot be applied to the data.
     """
     if not len(scores) or not np.isfinite(scores).all():
         raise DataError("calibration needs finite scores of held-out normal data")
-    budget, rate = _budget(config, period_s)
+    budget, rate = _budget(config, period_s, stride)
     tail: dict[str, float] | None = None
     method: Method
     if rate is None:
@@ -82,7 +85,7 @@ def calibrate(scores: Scores, config: ThresholdConfig, *, period_s: float | None
         threshold=_positive(value),
         method=method,
         budget=budget,
-        budget_per_sample=rate,
+        budget_per_score=rate,
         supported=supported,
         interval=interval,
         normal_samples=len(scores),
@@ -104,8 +107,8 @@ def event_peaks(scores: Scores, level: float, separation: int) -> Scores:
     return np.maximum.reduceat(scores[above], starts)
 
 
-def _budget(config: ThresholdConfig, period_s: float | None) -> tuple[dict[str, float], float | None]:
-    """The budget as the user gave it, and as a rate of events per sample (None for a quantile)."""
+def _budget(config: ThresholdConfig, period_s: float | None, stride: int) -> tuple[dict[str, float], float | None]:
+    """The budget as the user gave it, and as a rate of events per score (None for a quantile)."""
     if config.quantile is not None:
         return {"quantile": config.quantile}, None
     per_day, per_10k = config.false_alarms_per_day, config.false_alarms_per_10k_samples
@@ -116,9 +119,9 @@ def _budget(config: ThresholdConfig, period_s: float | None) -> tuple[dict[str, 
         )
     if per_10k is None and period_s is not None:
         per_day = per_day or DEFAULT_PER_DAY
-        return {"false_alarms_per_day": per_day}, per_day * period_s / 86_400
+        return {"false_alarms_per_day": per_day}, per_day * period_s * stride / 86_400
     per_10k = per_10k or DEFAULT_PER_10K
-    return {"false_alarms_per_10k_samples": per_10k}, per_10k / 10_000
+    return {"false_alarms_per_10k_samples": per_10k}, per_10k * stride / 10_000
 
 
 def _empirical(scores: Scores, rate: float, separation: int) -> float:
