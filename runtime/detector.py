@@ -9,13 +9,13 @@ anomalous. A score uses only the samples pushed so far.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.interpreter import Model, dequantize, quantize
+from vedette.runtime.interpreter import Model, quantized_bounds
 from vedette.runtime.ring import WindowRing
 from vedette.runtime.signal import MAX_READING, FloatArray, SignalSpec
 
@@ -34,8 +34,7 @@ class ScoreSpec:
     residual_clip: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The result of one window.
 
     ``score`` is the smoothed score. ``errors`` are the channels' whitened squared errors, smoothed likewise, so that
@@ -70,13 +69,22 @@ class Detector:
         width = len(signal.channels)
         self.signal = signal
         self.model = model
-        self._input_clip = np.float32(signal.input_clip)
-        self._residual_clip = np.float32(score.residual_clip)
+        # Arrays for all constants and results: at these sizes a Python number or a new array costs more than the sum.
+        self._residual_clip = _constants(-score.residual_clip, score.residual_clip)
         self._whiten = (1.0 / np.asarray(score.residual_scale)).astype(np.float32)
-        self._smoothing = np.float32(score.smoothing)
+        self._smoothing = np.array(score.smoothing, np.float32)
+        self._mean_of = np.full(width, 1.0 / width, np.float32)
         self._input, self._output = model.input.quantization, model.output.quantization
-        dtype = np.int8 if self._input else np.float32
-        self._ring = WindowRing(window=signal.window, channels=width, dtype=dtype)
+        if self._input:
+            self._input_steps = _constants(self._input.scale, self._input.zero_point)
+            self._input_bounds = _constants(*quantized_bounds(signal.input_clip, self._input))
+        else:
+            self._input_bounds = _constants(-signal.input_clip, signal.input_clip)
+        if self._output:
+            self._output_steps = _constants(self._output.scale, self._output.zero_point)
+        self._row, self._residual = np.empty(width, np.float32), np.empty(width, np.float32)
+        self._size = np.empty(width)
+        self._ring = WindowRing(window=signal.window, channels=width, dtype=np.int8 if self._input else np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -100,14 +108,13 @@ class Detector:
         Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejectedError`
         for a sample that the missing policy does not cover; after too long a gap the window starts afresh.
         """
-        if not np.abs(values).max() <= MAX_READING:
+        if not np.maximum.reduce(np.abs(values, out=self._size)) <= MAX_READING:  # NaN fails this too
             values = self._fill(values)
         else:
             self._held.fill(0)
             self._last = values
         observed = self.signal.standardise(values)
-        row: npt.NDArray[Any] = np.minimum(np.maximum(observed, -self._input_clip), self._input_clip)
-        self._ring.push(quantize(row, self._input) if self._input else row)
+        self._push_row(observed)
         if not self._ring.full:
             return None
         self._since_window += 1
@@ -116,15 +123,37 @@ class Detector:
         self._since_window = 0
         return self._score(observed)
 
+    def _push_row(self, observed: FloatArray) -> None:
+        """Put a standardised row into the ring in the form that the model reads."""
+        row, (low, high) = self._row, self._input_bounds
+        if self._input:
+            scale, zero_point = self._input_steps
+            np.divide(observed, scale, out=row)
+            np.rint(row, out=row)
+            np.add(row, zero_point, out=row)
+            observed = row
+        np.maximum(observed, low, out=row)
+        np.minimum(row, high, out=row)
+        self._ring.push(row)
+
     def _score(self, observed: FloatArray) -> Reading:
-        output = self.model.run(self._ring.newest())[0]
-        expected = dequantize(output, self._output) if self._output else output
-        bounded = np.minimum(np.maximum(observed, -self._residual_clip), self._residual_clip)
-        errors = np.square((bounded - expected) * self._whiten)
+        expected: FloatArray = self.model.run(self._ring.newest())[0]
+        if self._output:
+            scale, zero_point = self._output_steps
+            expected = np.subtract(expected, zero_point)
+            np.multiply(expected, scale, out=expected)
+        residual, (low, high) = self._residual, self._residual_clip
+        np.maximum(observed, low, out=residual)
+        np.minimum(residual, high, out=residual)
+        np.subtract(residual, expected, out=residual)
+        np.multiply(residual, self._whiten, out=residual)
+        errors = np.square(residual)
         if self._errors is not None:
-            errors = self._errors + self._smoothing * (errors - self._errors)
+            np.subtract(errors, self._errors, out=errors)
+            np.multiply(errors, self._smoothing, out=errors)
+            np.add(errors, self._errors, out=errors)
         self._errors = errors
-        return Reading(float(errors.mean()), errors, observed, expected)
+        return Reading(float(errors.dot(self._mean_of)), errors, observed, expected)
 
     def _fill(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Apply the missing policy to a sample with values that are no measurements."""
@@ -143,3 +172,7 @@ class Detector:
             because = "and none before it to hold" if never else f"for more than {signal.max_hold} samples"
             raise SampleRejectedError(f"no value for {named}{',' if never else ''} {because}")
         return self._last
+
+
+def _constants(*values: float) -> tuple[FloatArray, ...]:
+    return tuple(np.array(value, np.float32) for value in values)

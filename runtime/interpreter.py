@@ -99,9 +99,10 @@ def quantize(values: npt.NDArray[np.float32], quantization: Quantization) -> npt
     return saturated.astype(np.int8)
 
 
-def dequantize(values: npt.NDArray[np.int8], quantization: Quantization) -> npt.NDArray[np.float32]:
-    """Return the float32 values that int8 values stand for."""
-    return (values.astype(np.float32) - np.float32(quantization.zero_point)) * np.float32(quantization.scale)
+def quantized_bounds(clip: float, quantization: Quantization) -> tuple[float, float]:
+    """The lowest and highest int8 steps of values within ``+-clip``."""
+    low, high = quantize(np.array([-clip, clip], np.float32), quantization)
+    return float(low), float(high)
 
 
 def _find_package(wanted: str | None) -> tuple[str, Any]:

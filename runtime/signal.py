@@ -17,7 +17,7 @@ SAMPLE_COUNT_PERIOD_S = 1.0
 # A reading beyond this, in whatever unit, is no measurement but a broken one: it counts as missing.
 MAX_READING = 1e36
 # Standardised readings are bounded here, well inside float32.
-STANDARDISED_LIMIT = 1e30
+STANDARDISED_LIMIT = np.array(1e30)
 
 
 @dataclass(frozen=True)
@@ -76,5 +76,8 @@ class SignalSpec:
 
     def standardise(self, rows: npt.NDArray[np.float64]) -> FloatArray:
         """Scale ``(..., channels)`` rows in sensor units to float32 with mean 0 and spread 1, within +-1e30."""
-        scaled = (rows - self.mean) / self.scale
-        return np.minimum(np.maximum(scaled, -STANDARDISED_LIMIT), STANDARDISED_LIMIT).astype(np.float32)
+        scaled = np.subtract(rows, self.mean)
+        np.divide(scaled, self.scale, out=scaled)
+        np.maximum(scaled, -STANDARDISED_LIMIT, out=scaled)
+        np.minimum(scaled, STANDARDISED_LIMIT, out=scaled)
+        return scaled.astype(np.float32)
