@@ -18,6 +18,9 @@ from vedette.errors import DependencyError, VedetteError
 from vedette.runtime import commands as runtime
 from vedette.train import commands as train
 
+# What a shell reports for a program that was ended by Ctrl-C.
+INTERRUPTED = 130
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vedette")
@@ -34,17 +37,24 @@ for module in (train, compress, runtime, benchmarks):
 def main() -> NoReturn:
     """Run the command line and exit; errors are told once, on stderr, with their family's exit code."""
     try:
-        sys.exit(cli.main(standalone_mode=True))
-    except VedetteError as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        click.echo(f"vedette: {error}", err=True)
+        result = cli.main(standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except click.ClickException as error:
+        error.show()
         sys.exit(error.exit_code)
+    except VedetteError as error:
+        _fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        if "--debug" in sys.argv or not error.name or error.name.startswith("vedette"):
+        if not error.name or error.name.startswith("vedette"):
             raise
-        click.echo(f'vedette: this command needs {error.name}; try: pip install "vedette[desktop]"', err=True)
-        sys.exit(DependencyError.exit_code)
-    except KeyboardInterrupt:
-        click.echo("vedette: interrupted", err=True)
-        sys.exit(130)
+        _fail(f'this command needs {error.name}; try: pip install "vedette[desktop]"', DependencyError.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", INTERRUPTED)
+
+
+def _fail(message: str, exit_code: int) -> NoReturn:
+    """Tell what went wrong, with a traceback where it was asked for, and exit."""
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"vedette: {message}", err=True)
+    sys.exit(exit_code)

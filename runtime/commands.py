@@ -11,7 +11,7 @@ import click
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 def run(config: Path) -> None:
-    """Run the gateway: score the streams of CONFIG (gateway.toml) and send alerts."""
+    """Score the streams of gateway.toml and send alerts."""
     import signal
 
     from vedette.runtime import logs
@@ -43,7 +43,7 @@ def listen(
     count: int | None,
     timeout: float | None,
 ) -> None:
-    """Print the alerts of all gateways as they arrive, and acknowledge them."""
+    """Print alerts as they arrive, and acknowledge them."""
     from vedette.runtime import logs
     from vedette.runtime.config import broker_config, load_broker
     from vedette.runtime.listen import Listener, default_client_id, show_as
