@@ -6,15 +6,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vedette.errors import ExportRefusedError
 from vedette.runtime.interpreter import Model
 from vedette.runtime.scoring import Scores
 from vedette.train.held_out import score_held_out
 from vedette.train.injection import inject
-from vedette.train.metrics import auc_roc
+from vedette.train.metrics import auc_roc, events
 from vedette.train.model_dir import CalibrationData, ModelDir
 
+# Anomalies that are injected at least, and times that the held-out rows are used for it at most.
+MIN_INJECTED, MAX_INJECTIONS = 300, 50
 # The promise: int8 loses at most this much AUC-ROC against float on injected anomalies.
 MAX_AUC_LOSS = 0.01
 # The promise on held-out normal data: the part of windows above the threshold is at most this many times float's ...
@@ -74,12 +77,8 @@ def compare(
     int8_threshold: float,
 ) -> Comparison:
     """Score held-out normal data and injected anomalies with both models."""
-    rows, label = inject(data.rows, model.signal)
     normal = score_held_out(model, float_model, data)
-    auc = {
-        name: auc_roc(label, score_held_out(model, deployed, data, rows=rows).score)
-        for name, deployed in (("float", float_model), ("int8", int8_model))
-    }
+    auc = _injected_auc(model, data, {"float": float_model, "int8": int8_model})
     float_threshold = float(model.calibration["threshold"])
     float_scores, int8_scores = normal.score[normal.window_rows], int8_normal.score[int8_normal.window_rows]
     return Comparison(
@@ -92,6 +91,20 @@ def compare(
         int8_threshold=int8_threshold,
         normal_windows=len(int8_scores),
     )
+
+
+def _injected_auc(model: ModelDir, data: CalibrationData, deployed: dict[str, Model]) -> dict[str, float]:
+    """AUC-ROC of each model on the same rows, disturbed anew until there are enough anomalies to tell them apart."""
+    labels: list[npt.NDArray[np.int8]] = []
+    scores: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in deployed}
+    injected = 0
+    while injected < MIN_INJECTED and len(labels) < MAX_INJECTIONS:
+        rows, label = inject(data.rows, model.signal, seed=len(labels))
+        injected += len(events(label))
+        labels.append(label)
+        for name, candidate in deployed.items():
+            scores[name].append(score_held_out(model, candidate, data, rows=rows).score)
+    return {name: auc_roc(np.concatenate(labels), np.concatenate(parts)) for name, parts in scores.items()}
 
 
 def require_promises(comparison: Comparison) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -46,23 +47,26 @@ def sheet(description: dict[str, Any]) -> str:
     lines = {
         "name": f"{description['name']} {description['version']} (sequence {description['sequence']}), not signed",
         "board": description["board"],
-        "model": f"{description['model_bytes']:,} bytes, {' + '.join(description['recipe'])}",
+        "model": f"{description['model_bytes']:,} bytes, {' + '.join(map(str, description['recipe']))}",
         "runs on": f"{runtime['package']} {runtime['version']}, rounding family {runtime['family']}",
         "channels": ", ".join(description["channels"]),
         "window": f"{description['window']} samples, stride {description['stride']}, "
         + (f"one sample every {period:g} s" if period else "no time base"),
         "threshold": f"{description['threshold']:.6g}",
     }
-    if calibration:
-        low, high = calibration["interval"]
-        budget = ", ".join(f"{name} = {value:g}" for name, value in calibration["budget"].items())
-        supported = "read off the data" if calibration["supported"] else "extrapolated beyond the data"
-        lines["calibrated"] = (
-            f"{budget}, {supported}; 90% interval {low:.4g} to {high:.4g}; {calibration['normal_samples']:,} scores"
-        )
-    if accuracy:
-        lines["AUC-ROC"] = f"{accuracy['int8_auc_roc']:.3f} int8, {accuracy['float_auc_roc']:.3f} float; " + (
-            "injected anomalies"
+    # What is carried for people only is not checked when a bundle is read.
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
+        lines["calibrated"] = _calibrated(calibration)
+    with suppress(KeyError, TypeError, ValueError):
+        lines["AUC-ROC"] = (
+            f"{accuracy['int8_auc_roc']:.3f} int8, {accuracy['float_auc_roc']:.3f} float; injected anomalies"
         )
     lines["sha256"] = description["sha256"]
     return "\n".join(f"{name:<11} {value}" for name, value in lines.items())
+
+
+def _calibrated(calibration: dict[str, Any]) -> str:
+    low, high = calibration["interval"]
+    budget = ", ".join(f"{name} = {value:g}" for name, value in calibration["budget"].items())
+    supported = "read off the data" if calibration["supported"] else "extrapolated beyond the data"
+    return f"{budget}, {supported}; 90% interval {low:.4g} to {high:.4g}; {calibration['normal_samples']:,} scores"

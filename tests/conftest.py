@@ -19,7 +19,7 @@ from hypothesis import settings
 from paho.mqtt.properties import Properties
 from tiny import CHANNELS, tiny_bundle_bytes
 
-pytest_plugins = ["trained"]
+pytest_plugins = ["command", "trained"]
 # A busy machine is no failure, and a build either passes or not.
 settings.register_profile("vedette", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("vedette")

@@ -58,6 +58,8 @@ def _pca(sample: FloatArray) -> Scorer:
     """Squared reconstruction error outside the leading components."""
     from sklearn.decomposition import PCA
 
+    if np.ptp(sample, axis=0).max() == 0.0:  # nothing varies: every difference is outside
+        return lambda windows: ((windows - sample[0]) ** 2).sum(axis=1)
     most = min(PCA_COMPONENTS, *sample.shape)
     model = PCA(n_components=most, random_state=0).fit(sample)
     kept = int(np.searchsorted(np.cumsum(model.explained_variance_ratio_), PCA_VARIANCE)) + 1

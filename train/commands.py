@@ -50,9 +50,12 @@ def simulate(*, kind: str, output: Path | None, seed: int, train_hours: float, t
         raise ConfigError(f'no simulator is called "{kind}": {nearest(kind, SIMULATORS)}')
     folder = output or Path(kind)
     paths = folder / "train.csv", folder / "test.csv"
-    for path in paths:
-        if path.exists() and not force:
-            raise OutputError(f"{path} exists already; choose another directory with -o, or overwrite with --force")
+    try:
+        existing = [path for path in paths if path.exists()]
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be used ({error.strerror}); choose another place with -o") from error
+    if existing and not force:
+        raise OutputError(f"{existing[0]} exists already; choose another directory with -o, or overwrite with --force")
     with _late_bar("simulating") as progress:
         recordings = SIMULATORS[kind](seed, train_hours, test_hours, progress)
     try:

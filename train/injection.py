@@ -19,19 +19,20 @@ SIZES = (1.0, 5.0)
 
 
 def inject(rows: Rows, signal: SignalSpec, *, seed: int = 0) -> tuple[Rows, npt.NDArray[np.int8]]:
-    """Return a disturbed copy of normal rows ``(n, channels)`` and its labels ``(n,)``.
+    """Return a disturbed copy of normal rows ``(n, channels)`` and its labels ``(n,)``; another seed, other places.
 
     More than one window of rows gets at least one anomaly.
     """
     rng = np.random.default_rng(seed)
     rows, label = rows.copy(), np.zeros(len(rows), np.int8)
     span = WINDOWS_PER_ANOMALY * signal.window
-    first = min(span // 2, (len(rows) - signal.window) // 2)
+    first = int(rng.integers(span // 2, span))
+    first = min(first, (len(rows) - signal.window) // 2)
     for i, start in enumerate(range(first, len(rows) - signal.window, span)):
         segment = slice(start, start + signal.window)
         channel = int(rng.integers(len(signal.channels)))
         size = rng.uniform(*SIZES) * signal.scale[channel] * rng.choice([-1.0, 1.0])
-        disturb = _DISTURBANCES[i % len(_DISTURBANCES)]
+        disturb = _DISTURBANCES[(i + seed) % len(_DISTURBANCES)]
         rows[segment, channel] = disturb(rows[segment, channel], size, rng)
         label[segment] = 1
     return rows, label

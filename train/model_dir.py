@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
@@ -76,7 +77,7 @@ class ModelDir:
         """The normal data kept for compression. Raises :class:`ModelError` where it is missing or damaged."""
         path = self.path / CALIBRATION
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 data = CalibrationData(**{item.name: arrays[item.name] for item in fields(CalibrationData)})
         except UNREADABLE_ARCHIVE as error:
             raise ModelError(f"{path}: cannot be read: {error}; train again") from error
@@ -98,18 +99,31 @@ def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
     except OSError as error:
         raise OutputError(f"{model.path}: cannot be written: {error.strerror}") from error
     try:
-        with quiet_tensorflow():
-            core.save(temporary / CORE, save_format="h5", include_optimizer=False)
-        np.savez_compressed(temporary / CALIBRATION, **asdict(data))
-        document = {"format": FORMAT, **asdict(model)}
-        del document["path"]
-        (temporary / DETECTOR).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        for name, content in _files(model, core, data).items():
+            (temporary / name).write_bytes(content)
         temporary.chmod(0o755)
         temporary.rename(model.path)
     except OSError as error:
         raise OutputError(f"{model.path}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(model: ModelDir, core: Any, data: CalibrationData) -> dict[str, bytes]:
+    """The files of a model directory. They are made in memory: on a full disk, HDF5 would crash the process."""
+    import h5py
+
+    with h5py.File(CORE, "w", driver="core", backing_store=False) as file:
+        with quiet_tensorflow():
+            core.save(file, save_format="h5", include_optimizer=False)
+        file.flush()
+        network: bytes = file.id.get_file_image()
+    arrays = io.BytesIO()
+    np.savez_compressed(arrays, **asdict(data))
+    document = {"format": FORMAT, **asdict(model)}
+    del document["path"]
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return {CORE: network, CALIBRATION: arrays.getvalue(), DETECTOR: text.encode()}
 
 
 def check_absent(path: Path) -> None:

@@ -72,6 +72,11 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
     if config.missing == "drop":
         broken, rows, kept = _carry(broken, complete), rows[complete], kept.select(complete)
         complete = np.ones(len(rows), bool)
+    if len(rows) < config.window:
+        raise DataError(
+            f"expected at least one window of {config.window} samples, found {len(rows)} usable rows of {len(table)}; "
+            "record more normal data or set a shorter signal.window"
+        )
     held_from = int(len(rows) * (1 - HELD_OUT))
     channels, channel_notes = _channels(table.channels, rows[:held_from], config.units or {})
     signal = SignalSpec(

@@ -35,7 +35,8 @@ class ScoredFile:
 def score_file(bundle: Bundle, model: Model, path: Path) -> ScoredFile:
     """Score every row of a CSV, CSV.gz or Parquet file. Raises :class:`DataError`."""
     signal = bundle.manifest.signal
-    index, rows = _parquet(path, signal) if _is_parquet(path) else _csv(path, signal)
+    parquet = _is_parquet(path)
+    index, rows = _parquet(path, signal) if parquet else (None, read_csv(path, signal))
     labels: list[str] = []
 
     def samples() -> Iterator[Row]:
@@ -44,6 +45,8 @@ def score_file(bundle: Bundle, model: Model, path: Path) -> ScoredFile:
             yield row.time, row.values
 
     scores = score_rows(Stream(bundle.manifest, model), samples())
+    if not parquet and has_timestamp(path, signal):
+        index = signal.timestamp
     return ScoredFile(index or "index", labels, scores)
 
 
@@ -56,10 +59,6 @@ def to_csv(result: ScoredFile, *, window_scores: bool) -> str:
     writer.writerow([result.index, "score", "alert"])
     writer.writerows([result.labels[i], f"{scores.score[i]:.9g}", int(scores.alert[i])] for i in rows)
     return text.getvalue()
-
-
-def _csv(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
-    return signal.timestamp if has_timestamp(path, signal) else None, read_csv(path, signal)
 
 
 def _parquet(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:

@@ -39,8 +39,9 @@ Method = Literal["quantile", "empirical", "peaks_over_threshold"]
 class Calibration:
     """A threshold and how it was found.
 
-    ``budget_per_score`` is the wanted rate of alarm events by scores, None for a plain quantile; ``interval`` is a 90% bootstrap
-    interval of the threshold; ``supported`` says whether the data itself shows the rate or the tail was extrapolated.
+    ``budget_per_score`` is the wanted number of alarm events per score, None for a plain quantile; ``interval`` is a
+    90% bootstrap interval of the threshold; ``supported`` says whether the data itself shows the rate or the tail was
+    extrapolated.
     """
 
     threshold: float
