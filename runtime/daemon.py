@@ -191,8 +191,7 @@ class Daemon:
 
     def _ack_received(self, message: mqtt.MQTTMessage) -> bool:
         """Network thread: a consumer says what it has received."""
-        payload = bytes(message.payload[: acks.MAX_BYTES + 1])
-        self._inbox.offer(AckReceived(payload), len(payload))
+        self._inbox.offer_event(AckReceived(bytes(message.payload[: acks.MAX_BYTES + 1])))
         return True  # one that finds no room is lost: its alerts may be sent again
 
     def _acknowledge(self, payload: bytes) -> None:

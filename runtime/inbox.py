@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import Any
 
+# Events from outside that wait at most; the daemon's own are few and always find room.
+MAX_EVENTS = 1000
 # As many samples are handed out at once, so that alerts and events never wait long behind a backlog.
 MAX_ROUND = 500
 
@@ -52,6 +54,15 @@ class Inbox:
         with self._changed:
             self._events.append(event)
             self._changed.notify_all()
+
+    def offer_event(self, event: Any) -> bool:
+        """Add an event that somebody outside causes; False where too many wait already."""
+        with self._changed:
+            if len(self._events) >= MAX_EVENTS:
+                return False
+            self._events.append(event)
+            self._changed.notify_all()
+            return True
 
     def take(self, timeout: float) -> list[Any]:
         """All events and then up to 500 samples, in order; waits up to ``timeout`` seconds for the first."""

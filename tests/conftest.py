@@ -27,6 +27,11 @@ MOSQUITTO = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
 PATIENCE_S = 30.0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the fast tests first: what they find is known soonest."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
 def wait_for(condition: Callable[[], Any], what: str, *, patience_s: float = PATIENCE_S) -> Any:
     """The first true value of ``condition``."""
     deadline = time.monotonic() + patience_s
