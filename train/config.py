@@ -14,7 +14,14 @@ from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import MissingPolicy
 
 ModelKind = Literal["ae", "vae"]
-KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list of words", dict: "a table of words"}
+KINDS = {
+    bool: "true or false",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    list: "a list of words",
+    dict: "a table of words",
+}
 # Names and versions become parts of file names and topics.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NAME_RULE = "up to 64 letters, digits, dots, dashes and underscores"
@@ -43,9 +50,14 @@ class SignalConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network: kind, size of the latent layer (None: a quarter of the input, 2 to 16), hidden units, seed."""
+    """Which network: kind, size of the latent layer (None: a quarter of the input, 2 to 16), hidden units, seed.
+
+    A ``predictive`` network does not see a window's last row and has to expect it from the rows before; otherwise it
+    copies it through the latent layer.
+    """
 
     kind: ModelKind = "vae"
+    predictive: bool = True
     latent: int | None = None
     hidden: int = 64
     seed: int = 0
@@ -132,7 +144,7 @@ def _value(value: Any, hint: Any, place: str) -> Any:
     kind = get_origin(kinds[0]) or kinds[0]
     accepted = (int, float) if kind is float else kind
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    good = isinstance(value, accepted) and not isinstance(value, bool)
+    good = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
     if not good or not all(isinstance(item, str) and item for item in inside):
         raise ConfigError(f"{place}: expected {KINDS[kind]}, found {value!r:.80}")
     if kind in (int, float) and not abs(value) <= LARGEST:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vedette.train.models.layers import decode, last_row, latent_units
+from vedette.train.models.layers import decode, deployed, encode, latent_units
 
 if TYPE_CHECKING:
     from vedette.train.config import ModelConfig
@@ -16,7 +16,7 @@ def build(window: int, channels: int, config: ModelConfig) -> Any:
     from tf_keras import layers
 
     inputs = tf_keras.Input((window * channels,), name="window")
-    hidden = layers.Dense(config.hidden, activation="relu", name="encoder")(inputs)
+    hidden = encode(inputs, channels, config)
     units = latent_units(window * channels, config.latent)
     latent = layers.Dense(units, activation="relu", name="latent")(hidden)
     return tf_keras.Model(inputs, decode(latent, config.hidden, window * channels), name="ae")
@@ -29,4 +29,4 @@ def trainer(core: Any) -> Any:
 
 def head(core: Any, channels: int) -> Any:
     """The part of a trained core that is deployed."""
-    return last_row(core, channels)
+    return deployed(core, "latent", channels)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vedette.train.models.layers import decode, last_row, latent_units
+from vedette.train.models.layers import decode, deployed, encode, latent_units
 
 if TYPE_CHECKING:
     from vedette.train.config import ModelConfig
@@ -24,7 +24,7 @@ def build(window: int, channels: int, config: ModelConfig) -> Any:
     from tf_keras import layers
 
     inputs = tf_keras.Input((window * channels,), name="window")
-    hidden = layers.Dense(config.hidden, activation="relu", name="encoder")(inputs)
+    hidden = encode(inputs, channels, config)
     units = latent_units(window * channels, config.latent)
     mean = layers.Dense(units, name="z_mean")(hidden)
     log_variance = layers.Dense(units, kernel_initializer="zeros", name="z_log_var")(hidden)
@@ -61,4 +61,4 @@ def trainer(core: Any) -> Any:
 
 def head(core: Any, channels: int) -> Any:
     """The part of a trained core that is deployed: the latent variance and the other rows are left out."""
-    return last_row(core, channels)
+    return deployed(core, "z_mean", channels)
