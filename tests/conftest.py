@@ -17,6 +17,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from hypothesis import settings
 from paho.mqtt.properties import Properties
+from required import missing
 from tiny import CHANNELS, tiny_bundle_bytes
 
 pytest_plugins = ["command", "trained"]
@@ -200,7 +201,7 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stopped_mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     """A broker that is not running yet."""
     if not Path(MOSQUITTO).exists():
-        pytest.skip("mosquitto is not installed")
+        missing("mosquitto is not installed", "make system-packages")
     broker = Mosquitto(tmp_path)
     yield broker
     broker.kill()

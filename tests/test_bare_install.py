@@ -9,19 +9,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from required import missing
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"benchmarks", "compress", "firmware_bridge", "runtime", "train"}
 ENVIRONMENTS = sorted({"gateway", "tflite-runtime"} | {path.name for path in (ROOT / ".venvs").glob("gateway-*")})
 DESKTOP = ["tensorflow", "tf_keras", "yaml", "polars", "sklearn", "scipy", "matplotlib", "rich", "pytest"]
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where nothing may be missing."""
-    message = f"{what} is missing or older than the code; try: make environments"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def packaged_files() -> list[Path]:
@@ -40,7 +33,9 @@ def changed(path: Path) -> float:
 def environment(request: pytest.FixtureRequest) -> Path:
     folder = ROOT / ".venvs" / request.param
     if changed(folder / ".wheel") < max(changed(path) for path in packaged_files()):
-        missing(f"the environment {folder.relative_to(ROOT)}")
+        missing(
+            f"{f'the environment {folder.relative_to(ROOT)}'} is missing or older than the code", "make environments"
+        )
     return folder
 
 
@@ -48,7 +43,7 @@ def environment(request: pytest.FixtureRequest) -> Path:
 def wheel() -> zipfile.ZipFile:
     found = list((ROOT / ".cache" / "wheel").glob("*.whl"))
     if not found or changed(found[0]) < max(changed(path) for path in packaged_files()):
-        missing("the wheel")
+        missing(f"{'the wheel'} is missing or older than the code", "make environments")
     return zipfile.ZipFile(found[0])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from command import vedette
+from required import missing
 from trained import BOARDS, KINDS, TrainedDir
 
 from vedette.errors import ModelError
@@ -214,9 +215,7 @@ def test_a_window_is_flat_with_its_rows_oldest_first() -> None:
 def beside_tflite_runtime(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment in which the other interpreter's Python finds this source tree, and nothing of the desktop."""
     if not TFLITE_RUNTIME.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail("the environment .venvs/tflite-runtime is missing; try: make environments")
-        pytest.skip("the environment .venvs/tflite-runtime is missing; try: make environments")
+        missing("the environment .venvs/tflite-runtime is missing", "make environments")
     folder = tmp_path_factory.mktemp("source")
     (folder / "vedette").symlink_to(ROOT, target_is_directory=True)
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
