@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.signal import FloatArray, SignalSpec
-from vedette.train.fit import gather
+from vedette.train.windows import evenly, gather
 
 # Windows that a baseline is fitted to, evenly spread.
 FIT_WINDOWS = 4000
@@ -44,7 +44,8 @@ def run_baselines(
     scored = _scaled(signal, rows)
     reference = scored if normal is None else _scaled(signal, normal)
     window = min(signal.window, len(scored), len(reference))
-    sample = gather(reference, _ends(len(reference), window, FIT_WINDOWS), window)
+    ends = window - 1 + evenly(len(reference) - window + 1, FIT_WINDOWS)
+    sample = gather(reference, ends, window)
     result = {}
     for name, fit in (("pca", _pca), ("kmeans", _kmeans)):
         scorer = fit(sample)
@@ -102,7 +103,3 @@ def _scaled(signal: SignalSpec, rows: npt.NDArray[np.float64]) -> FloatArray:
     index = np.maximum.accumulate(np.where(np.isfinite(scaled), np.arange(len(scaled))[:, None], 0), axis=0)
     held: FloatArray = np.nan_to_num(np.take_along_axis(scaled, index, axis=0))
     return held
-
-
-def _ends(count: int, window: int, most: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(window - 1, count - 1, min(most, count - window + 1)).astype(np.int64))

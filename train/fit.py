@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vedette.runtime.detector import ScoreSpec
-from vedette.runtime.signal import FloatArray
 from vedette.train.config import ModelConfig
 from vedette.train.models import MODEL_KINDS
 from vedette.train.prepare import NormalData
 from vedette.train.tensorflow import import_tensorflow
+from vedette.train.windows import evenly, gather
 
 LEARNING_RATE = 1e-3
 BATCH = 128
@@ -61,7 +60,8 @@ def fit(data: NormalData, config: ModelConfig, *, on_progress: Progress | None =
     core = kind.build(window, channels, config)
     model = kind.trainer(core)
     rng = np.random.default_rng(config.seed)
-    held_out = gather(data.scaled, _evenly(data.held_out_ends, VALIDATION_WINDOWS), window)
+    judges = data.held_out_ends[evenly(len(data.held_out_ends), VALIDATION_WINDOWS)]
+    held_out = gather(data.scaled, judges, window)
     model.compile(optimizer=tf_keras.optimizers.Adam(LEARNING_RATE), loss="mse", steps_per_execution=STEPS_PER_CALL)
     best, losses, stale = math.inf, [], 0
     weights = core.get_weights()
@@ -81,24 +81,11 @@ def fit(data: NormalData, config: ModelConfig, *, on_progress: Progress | None =
     return Trained(core, _score_spec(data, kind.head(core, channels)), tuple(losses))
 
 
-def gather(rows: FloatArray, ends: npt.NDArray[np.int64], window: int) -> FloatArray:
-    """Flat windows ``(len(ends), window * channels)`` that end at these rows."""
-    index = ends[:, None] - np.arange(window - 1, -1, -1)
-    windows: FloatArray = rows[index].reshape(len(ends), -1)
-    return windows
-
-
 def _score_spec(data: NormalData, head: Any) -> ScoreSpec:
     """The residual's spread per channel on training data, and the smoothing for this number of channels."""
-    ends = _evenly(data.train_ends, RESIDUAL_WINDOWS)
+    ends = data.train_ends[evenly(len(data.train_ends), RESIDUAL_WINDOWS)]
     expected = head.predict(gather(data.scaled, ends, data.signal.window), batch_size=1024, verbose=0)
     spread = np.sqrt(np.mean(np.square(data.scaled[ends] - expected, dtype=np.float64), axis=0))
     span = SPAN_FEW_CHANNELS if len(spread) <= FEW_CHANNELS else SPAN_MANY_CHANNELS
     scales = tuple(float(value) for value in np.maximum(spread, RESIDUAL_FLOOR))
     return ScoreSpec(residual_scale=scales, smoothing=2.0 / (span + 1.0), residual_clip=RESIDUAL_CLIP)
-
-
-def _evenly(ends: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    if len(ends) <= most:
-        return ends
-    return ends[np.linspace(0, len(ends) - 1, most).astype(np.int64)]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from vedette import __version__
-from vedette.errors import ConfigError
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.interpreter import Model
 from vedette.runtime.signal import FloatArray, SignalSpec
@@ -20,10 +18,12 @@ from vedette.train import model_dir
 from vedette.train.config import AlertConfig, ProjectConfig
 from vedette.train.convert import float_model
 from vedette.train.data import Table, read_table
-from vedette.train.fit import Progress, fit, gather
+from vedette.train.fit import Progress, fit
 from vedette.train.held_out import calibrate_held_out, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.prepare import NormalData, prepare
+from vedette.train.threshold import event_rate
+from vedette.train.windows import evenly, gather
 
 # Windows kept for quantization: evenly spread ones, and those with the largest readings, which set the range.
 REPRESENTATIVE_EVEN, REPRESENTATIVE_EXTREME = 256, 64
@@ -43,12 +43,8 @@ def train(
     """
     model_dir.check_writable(output)
     table = read_table(data_path, channels=config.signal.channels, timestamp=config.signal.timestamp)
-    if config.threshold.false_alarms_per_day and not (table.timestamp or config.signal.sample_period_s):
-        raise ConfigError(
-            f"threshold.false_alarms_per_day needs a time base, and {data_path} has no timestamp column; set "
-            "signal.sample_period_s, or give threshold.false_alarms_per_10k_samples or threshold.quantile"
-        )
     data = prepare(table, config.signal)
+    event_rate(config.threshold, data.signal.sample_period_s, data.signal.stride)  # refused before the work
     trained = fit(data, config.model, on_progress=on_progress)
     model = ModelDir(
         path=output,
@@ -86,7 +82,7 @@ def _alert_policy(config: AlertConfig, signal: SignalSpec) -> AlertPolicy:
 def _calibration_data(data: NormalData) -> CalibrationData:
     signal, rows = data.signal, data.held_out
     times = rows.times if rows.times is not None else np.arange(len(rows), dtype=np.float64) * signal.period_s
-    ends = data.held_out_ends[_evenly(len(data.held_out_ends), GOLDEN_WINDOWS)]
+    ends = data.held_out_ends[evenly(len(data.held_out_ends), GOLDEN_WINDOWS)]
     index = ends[:, None] - np.arange(signal.window - 1, -1, -1)
     return CalibrationData(
         rows=rows.values[-MAX_CALIBRATION_ROWS:],
@@ -100,12 +96,8 @@ def _representative(data: NormalData) -> FloatArray:
     """Training windows for quantization that cover the range: spread over time, plus those with extreme readings."""
     ends = data.train_ends
     extremes = np.argsort(-np.abs(data.scaled[ends]).max(axis=1), kind="stable")[:REPRESENTATIVE_EXTREME]
-    chosen = np.unique(np.concatenate([_evenly(len(ends), REPRESENTATIVE_EVEN), extremes]))
+    chosen = np.unique(np.concatenate([evenly(len(ends), REPRESENTATIVE_EVEN), extremes]))
     return gather(data.scaled, ends[chosen], data.signal.window)
-
-
-def _evenly(count: int, most: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def _provenance(
@@ -120,8 +112,7 @@ def _provenance(
         "data_rows": len(table),
         "train_windows": len(data.train_ends),
         "held_out_windows": len(data.held_out_ends),
-        "kind": config.model.kind,
-        "seed": config.model.seed,
+        **asdict(config.model),
         "losses": [{"train": loss, "held_out": validation} for loss, validation in losses],
         "notes": list(data.notes),
     }

@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow: late, because it takes seconds, and without its start-up notices.
+"""Where TensorFlow is imported first: late, because it takes seconds, and without its start-up notices.
 
 Models are built with tf_keras (Keras 2): pruning and quantization-aware training refuse Keras 3.
 """

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vedette.errors import DataError
+from vedette.errors import ConfigError, DataError
 from vedette.train.config import ThresholdConfig
 
 DEFAULT_PER_DAY = 0.1
@@ -65,11 +65,11 @@ def calibrate(
     """Find the threshold for a budget from the scores ``(n,)`` of normal data, in time order.
 
     Samples come every ``period_s`` seconds (None: no time base), scores every ``stride`` samples.
-    Raises :class:`DataError` where the budget cannot be applied to the data.
+    Raises :class:`ConfigError` where the budget cannot be applied to the data.
     """
     if not len(scores) or not np.isfinite(scores).all():
         raise DataError("calibration needs finite scores of held-out normal data")
-    budget, rate = _budget(config, period_s, stride)
+    budget, rate = event_rate(config, period_s, stride)
     tail: dict[str, float] | None = None
     method: Method
     if rate is None:
@@ -108,13 +108,16 @@ def event_peaks(scores: Scores, level: float, separation: int) -> Scores:
     return np.maximum.reduceat(scores[above], starts)
 
 
-def _budget(config: ThresholdConfig, period_s: float | None, stride: int) -> tuple[dict[str, float], float | None]:
-    """The budget as the user gave it, and as a rate of events per score (None for a quantile)."""
+def event_rate(config: ThresholdConfig, period_s: float | None, stride: int) -> tuple[dict[str, float], float | None]:
+    """The budget as the user gave it, and as a rate of events per score (None for a quantile).
+
+    Raises :class:`ConfigError` for a budget per day where there is no time base.
+    """
     if config.quantile is not None:
         return {"quantile": config.quantile}, None
     per_day, per_10k = config.false_alarms_per_day, config.false_alarms_per_10k_samples
     if per_day is not None and period_s is None:
-        raise DataError(
+        raise ConfigError(
             "threshold.false_alarms_per_day needs a time base: the data has no timestamp column; set "
             "signal.sample_period_s, or give threshold.false_alarms_per_10k_samples or threshold.quantile instead"
         )

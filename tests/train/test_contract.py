@@ -24,13 +24,13 @@ from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.convert import float_model
 from vedette.train.data import Table, read_signal
-from vedette.train.fit import gather
 from vedette.train.held_out import draft_manifest, score_held_out
 from vedette.train.injection import inject
 from vedette.train.metrics import auc_roc
 from vedette.train.models import MODEL_KINDS
 from vedette.train.pipeline import train
 from vedette.train.tensorflow import import_tensorflow
+from vedette.train.windows import gather
 
 pytestmark = pytest.mark.slow
 

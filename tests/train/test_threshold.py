@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.errors import DataError
+from vedette.errors import ConfigError, DataError
 from vedette.train.config import ThresholdConfig
 from vedette.train.threshold import MIN_EVENTS, Calibration, calibrate, event_peaks
 
@@ -128,7 +128,7 @@ def test_a_quantile_is_the_quantile() -> None:
 
 
 def test_a_budget_in_days_needs_a_time_base() -> None:
-    with pytest.raises(DataError, match=r"needs a time base: .* set signal\.sample_period_s, or give"):
+    with pytest.raises(ConfigError, match=r"needs a time base: .* set signal\.sample_period_s, or give"):
         calibrated(exponential(100, 1), false_alarms_per_day=1.0)
 
 
