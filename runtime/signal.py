@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,6 +15,8 @@ FloatArray = npt.NDArray[np.float32]
 
 # Nominal period where the data has no time base: times are then counts of samples.
 SAMPLE_COUNT_PERIOD_S = 1.0
+# A step between samples of more than this many periods is a gap: the window before it is not continued.
+GAP_PERIODS = 3.0
 # A reading beyond this, in whatever unit, is no measurement but a broken one: it counts as missing.
 MAX_READING = 1e36
 # Standardised readings are bounded here, well inside float32.
@@ -43,6 +46,10 @@ class SignalSpec:
     ``window`` and ``stride`` are in samples. ``sample_period_s`` is None where the data had no time base.
     ``input_clip`` bounds the standardised values that the model sees. With ``missing = "hold"`` a channel's last
     value stands in for a missing one for at most ``max_hold`` samples.
+
+    Where ``resampled``, samples come at irregular times and are put on a grid with a row every ``sample_period_s`` (see
+    :mod:`vedette.runtime.resample`): ``window``, ``stride`` and ``max_hold`` are then in rows of the grid. Raises
+    :class:`ValueError` for a grid without a period.
     """
 
     channels: tuple[Channel, ...]
@@ -53,6 +60,11 @@ class SignalSpec:
     missing: MissingPolicy
     max_hold: int
     input_clip: float
+    resampled: bool = False
+
+    def __post_init__(self) -> None:
+        if self.resampled and self.sample_period_s is None:
+            raise ValueError("a resampled signal needs a sample_period_s, the period of its grid")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -63,6 +75,11 @@ class SignalSpec:
     def period_s(self) -> float:
         """Seconds per sample; 1 where there is no time base, so that durations count samples."""
         return self.sample_period_s or SAMPLE_COUNT_PERIOD_S
+
+    @property
+    def longest_step_s(self) -> float:
+        """Seconds between samples beyond which there is a gap; infinite where there is no time base."""
+        return GAP_PERIODS * self.sample_period_s if self.sample_period_s else math.inf
 
     @cached_property
     def mean(self) -> npt.NDArray[np.float64]:

@@ -28,7 +28,7 @@ class Device:
     time: float = -math.inf
 
 
-# Called with the device, the sample time, and the step of the alert.
+# Called with the device, the time of the window's last row, and the step of the alert.
 OnAlert = Callable[[Device, float, Alert], None]
 OnRejection = Callable[[str, DataError], None]
 
@@ -100,16 +100,17 @@ class StreamEntry:
         }
 
     def _push(self, device: Device, time: float, sample: Sample) -> None:
-        try:
-            alert = device.stream.push(time, sample.values)
-        except DataError as error:
-            self._reject(error)
-            return
-        finally:
-            device.time = max(device.time, time)
-        self.samples += 1
-        if alert is not None:
-            self._on_alert(device, time, alert)
+        device.time = max(device.time, time)
+        usable = True
+        for step in device.stream.push(time, sample.values):
+            if isinstance(step, DataError):
+                usable = False
+                self._reject(step)
+                continue
+            row_time, _, alert = step
+            if alert is not None:
+                self._on_alert(device, row_time, alert)
+        self.samples += usable
 
     def _device(self, device: str | None) -> Device:
         found = self._devices.get(device)

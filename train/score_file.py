@@ -53,11 +53,11 @@ def score_file(bundle: Bundle, model: Model, path: Path) -> ScoredFile:
 def to_csv(result: ScoredFile, *, window_scores: bool) -> str:
     """The scores as CSV: index or timestamp, score, alert; one row per input row, or one per window."""
     scores = result.scores
-    rows = scores.window_rows if window_scores else range(len(scores.score))
+    rows = zip(scores.window_rows, scores.window_score, strict=True) if window_scores else enumerate(scores.score)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([result.index, "score", "alert"])
-    writer.writerows([result.labels[i], f"{scores.score[i]:.9g}", int(scores.alert[i])] for i in rows)
+    writer.writerows([result.labels[i], f"{score:.9g}", int(scores.alert[i])] for i, score in rows)
     return text.getvalue()
 
 

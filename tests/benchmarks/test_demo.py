@@ -237,7 +237,7 @@ def test_alerts_that_differ_from_the_scores_are_found_out() -> None:
 
     score = np.array([1, 1, 5, 6, 1, 1, 1], np.float32)
     alert = np.array([0, 0, 0, 1, 1, 0, 0], bool)
-    scored = ScoredFile("time", [str(1000.0 + i) for i in range(7)], Scores(score, alert, np.arange(7), 0, None))
+    scored = ScoredFile("time", [str(1000.0 + i) for i in range(7)], Scores(score, alert, score, np.arange(7), 0, None))
 
     def event(phase: str, second: int, score: float = 6.0, **more: str) -> dict[str, Any]:
         data = {"phase": phase, "alert_id": "a", "score": score, **more}

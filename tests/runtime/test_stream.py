@@ -13,10 +13,11 @@ from tiny import CHANNELS, SIGNAL, WINDOW, tiny_bundle_bytes
 
 from vedette.errors import DataError
 from vedette.runtime import bundle as bundles
+from vedette.runtime.alerts import Alert
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.scoring import score_rows
-from vedette.runtime.signal import SignalSpec
-from vedette.runtime.stream import GAP_PERIODS, Stream
+from vedette.runtime.signal import GAP_PERIODS, SignalSpec
+from vedette.runtime.stream import Stream
 
 BUNDLE = bundles.unpack(tiny_bundle_bytes())
 MODEL = BUNDLE.load_model()
@@ -30,12 +31,13 @@ def stream(signal: SignalSpec = SIGNAL) -> Stream:
 
 def readings(found: Stream, times: list[float]) -> list[bool]:
     """Whether each sample completed a window."""
-    result = []
-    for time in times:
-        before = found.reading
-        found.push(time, NORMAL)
-        result.append(found.reading is not before)
-    return result
+    return [any(isinstance(step, tuple) for step in found.push(time, NORMAL)) for time in times]
+
+
+def alerts(found: Stream, samples: Rows) -> list[Alert]:
+    """The alert steps that the samples cause."""
+    steps = [step for time, values in samples for step in found.push(time, values)]
+    return [step[2] for step in steps if not isinstance(step, DataError) and step[2]]
 
 
 @pytest.mark.parametrize("late", [3.0, 2.999, 0.0, -1e9])
@@ -43,8 +45,9 @@ def test_a_sample_that_is_not_newer_is_rejected_and_the_stream_goes_on(late: flo
     found = stream()
     readings(found, [0.0, 1.0, 2.0, 3.0])
     before = found.reading
-    with pytest.raises(SampleRejectedError, match=r"is not newer than the one before it \(3.0 s\)"):
-        found.push(late, ANOMALOUS)
+    (rejection,) = found.push(late, ANOMALOUS)
+    assert isinstance(rejection, SampleRejectedError)
+    assert "is not newer than the one before it (3.0 s)" in str(rejection)
     assert found.reading is before
     assert readings(found, [4.0]) == [True]
     assert found.reading is not None
@@ -71,7 +74,7 @@ def test_without_a_time_base_there_are_no_gaps() -> None:
 def test_an_incident_is_one_alert_with_a_start_and_an_end() -> None:
     found = stream()
     values = [NORMAL] * 6 + [ANOMALOUS] * 3 + [NORMAL] * 6
-    told = [alert for time, value in enumerate(values) if (alert := found.push(float(time), value))]
+    told = alerts(found, [(float(time), value) for time, value in enumerate(values)])
     assert [alert.phase for alert in told] == ["new", "end"]
     assert len({alert.alert_id for alert in told}) == 1
     assert (told[-1].start, told[-1].end) == (6.0, 8.0)
