@@ -1,13 +1,17 @@
 """From samples to scores: the one path that training, evaluation, the daemon and the self-test all take.
 
-The score of a window is the error of its **last row**: the model's expectation of that row is compared with the float
-row (int8 inputs saturate outside the calibrated range, and that is evidence), divided per channel by the residual's
-spread on normal data, squared, averaged over the channels, and smoothed by a causal exponential mean. Higher is more
-anomalous. A score uses only the samples pushed so far.
+The score of a window is the error of its **last row**. Up to two expectations of that row are compared with the float
+row (int8 inputs saturate outside the calibrated range, and that is evidence): the network's, and that of the nearest of
+a few prototypes of normal windows. Each residual is divided per channel by its spread on normal data, bounded, squared,
+averaged over the channels, and smoothed by a causal exponential mean; divided by its mean on normal data it is a
+*term*. The score is the geometric mean of (1 + term), less 1: the product of the terms' tail probabilities under the
+heavy-tailed law P(term > t) = 1 / (1 + t), back on the scale of a term. Higher is more anomalous, a normal window
+scores about 1, and a score uses only the samples pushed so far.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,43 +20,80 @@ import numpy.typing as npt
 
 from vedette.errors import DataError
 from vedette.runtime.interpreter import Model, quantized_bounds
+from vedette.runtime.prototypes import NearestPrototype, Prototypes
 from vedette.runtime.ring import WindowRing
 from vedette.runtime.signal import MAX_READING, FloatArray, SignalSpec
 
 
 @dataclass(frozen=True)
-class ScoreSpec:
-    """How a residual becomes a score.
+class TermSpec:
+    """How the residual of one expectation becomes a term of the score.
 
     ``residual_scale`` is the residual's spread on normal data, one value per channel, in standardised units.
     ``smoothing`` is the weight of the newest error in the exponential mean, in (0, 1]; 1 is no smoothing.
-    ``residual_clip`` bounds the standardised value that the residual is taken from, so that no reading overflows.
+    ``level`` is the mean error on normal data, by which the smoothed error is divided.
     """
 
     residual_scale: tuple[float, ...]
     smoothing: float
+    level: float
+
+
+@dataclass(frozen=True)
+class PrototypeSpec:
+    """The prototypes, and how their residual becomes a term of the score."""
+
+    prototypes: Prototypes
+    term: TermSpec
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """How the residuals become a score.
+
+    ``prediction`` is the network's term; ``nearest`` the prototypes', where there are any. ``residual_clip`` bounds a
+    residual, in spreads: beyond that, it says no more by being larger.
+    """
+
+    prediction: TermSpec
+    nearest: PrototypeSpec | None
     residual_clip: float
+
+    @property
+    def terms(self) -> tuple[TermSpec, ...]:
+        """The terms of the score: one or two."""
+        return (self.prediction, self.nearest.term) if self.nearest else (self.prediction,)
+
+    @property
+    def memory(self) -> int:
+        """The longest span of the exponential means, in windows."""
+        return max(round(2.0 / term.smoothing - 1.0) for term in self.terms)
 
 
 class Reading(NamedTuple):
     """The result of one window.
 
-    ``score`` is the smoothed score. ``errors`` are the channels' whitened squared errors, smoothed likewise, so that
-    their mean is the score; ``observed`` and ``expected`` are the last row, in standardised units.
+    ``terms`` are the score's terms. ``errors`` ``(terms, channels)`` are the bounded squared errors, smoothed,
+    in spreads. ``observed`` and ``expected`` (by the network) are the last row, in standardised units.
     """
 
     score: float
+    terms: tuple[float, ...]
     errors: FloatArray
     observed: FloatArray
     expected: FloatArray
 
     @property
     def shares(self) -> FloatArray:
-        """Each channel's share of the score, shape ``(channels,)``, summing to 1."""
-        total = float(self.errors.sum())
-        if total <= 0.0:
-            return np.full_like(self.errors, 1.0 / len(self.errors))
-        return self.errors / np.float32(total)
+        """Each channel's share of the score, shape ``(channels,)``, summing to 1.
+
+        A term gives its part of the score's logarithm to the channels in proportion to their errors.
+        """
+        logarithms = np.log1p(self.terms)
+        weights = logarithms / np.maximum(self.errors.sum(axis=1), np.finfo(np.float32).tiny)
+        shares: FloatArray = (weights @ self.errors).astype(np.float32)
+        total = float(shares.sum())
+        return shares / np.float32(total) if total > 0.0 else np.full_like(shares, 1.0 / len(shares))
 
 
 class SampleRejectedError(DataError):
@@ -70,10 +111,12 @@ class Detector:
         self.signal = signal
         self.model = model
         # Arrays for all constants and results: at these sizes a Python number or a new array costs more than the sum.
+        terms = score.terms
         self._residual_clip = _constants(-score.residual_clip, score.residual_clip)
-        self._whiten = (1.0 / np.asarray(score.residual_scale)).astype(np.float32)
-        self._smoothing = np.array(score.smoothing, np.float32)
+        self._whiten = np.array([1.0 / np.asarray(term.residual_scale) for term in terms], np.float32)
+        self._smoothing = np.array([[term.smoothing] for term in terms], np.float32)
         self._mean_of = np.full(width, 1.0 / width, np.float32)
+        self._levels = np.array([term.level for term in terms])
         self._input, self._output = model.input.quantization, model.output.quantization
         if self._input:
             self._input_steps = _constants(self._input.scale, self._input.zero_point)
@@ -82,7 +125,10 @@ class Detector:
             self._input_bounds = _constants(-signal.input_clip, signal.input_clip)
         if self._output:
             self._output_steps = _constants(self._output.scale, self._output.zero_point)
-        self._row, self._residual = np.empty(width, np.float32), np.empty(width, np.float32)
+        self._nearest: NearestPrototype | None = None
+        if score.nearest:
+            self._nearest = NearestPrototype(score.nearest.prototypes, channels=width, quantization=self._input)
+        self._row, self._residual = np.empty(width, np.float32), np.empty((len(terms), width), np.float32)
         self._size = np.empty(width)
         self._ring = WindowRing(window=signal.window, channels=width, dtype=np.int8 if self._input else np.float32)
         self.reset()
@@ -137,23 +183,28 @@ class Detector:
         self._ring.push(row)
 
     def _score(self, observed: FloatArray) -> Reading:
-        expected: FloatArray = self.model.run(self._ring.newest())[0]
+        window, residual = self._ring.newest(), self._residual
+        expected: FloatArray = self.model.run(window)[0]
         if self._output:
             scale, zero_point = self._output_steps
             expected = np.subtract(expected, zero_point)
             np.multiply(expected, scale, out=expected)
-        residual, (low, high) = self._residual, self._residual_clip
-        np.maximum(observed, low, out=residual)
-        np.minimum(residual, high, out=residual)
-        np.subtract(residual, expected, out=residual)
+        np.subtract(observed, expected, out=residual[0])
+        if self._nearest:
+            np.subtract(observed, self._nearest.last_row(window), out=residual[1])
         np.multiply(residual, self._whiten, out=residual)
+        low, high = self._residual_clip
+        np.maximum(residual, low, out=residual)
+        np.minimum(residual, high, out=residual)
         errors = np.square(residual)
         if self._errors is not None:
             np.subtract(errors, self._errors, out=errors)
             np.multiply(errors, self._smoothing, out=errors)
             np.add(errors, self._errors, out=errors)
         self._errors = errors
-        return Reading(float(errors.dot(self._mean_of)), errors, observed, expected)
+        terms = tuple((errors.dot(self._mean_of) / self._levels).tolist())
+        score = terms[0] if len(terms) == 1 else math.sqrt((1.0 + terms[0]) * (1.0 + terms[1])) - 1.0
+        return Reading(score, terms, errors, observed, expected)
 
     def _fill(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Apply the missing policy to a sample with values that are no measurements."""

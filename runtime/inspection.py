@@ -23,6 +23,7 @@ def describe(bundle: Bundle) -> dict[str, Any]:
         "stride": manifest.signal.stride,
         "channels": list(manifest.signal.names),
         "model_bytes": len(bundle.model_bytes),
+        "prototype_bytes": manifest.score.nearest.prototypes.size if manifest.score.nearest else 0,
         "golden_windows": len(bundle.golden.windows),
         "sha256": bundle.sha256,
         "signed": False,
@@ -43,15 +44,17 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 def sheet(description: dict[str, Any]) -> str:
     """A description as aligned text, the details left to JSON."""
     accuracy, calibration, runtime = (description[key] for key in ("accuracy", "calibration", "runtime"))
-    period = description["signal"]["sample_period_s"]
+    signal = description["signal"]
+    period, each = signal["sample_period_s"], "resampled to one row" if signal["resampled"] else "one sample"
     lines = {
         "name": f"{description['name']} {description['version']} (sequence {description['sequence']}), not signed",
         "board": description["board"],
-        "model": f"{description['model_bytes']:,} bytes, {' + '.join(map(str, description['recipe']))}",
+        "model": f"{description['model_bytes']:,} bytes, {' + '.join(map(str, description['recipe']))}"
+        + (f"; {description['prototype_bytes']:,} bytes of prototypes" if description["prototype_bytes"] else ""),
         "runs on": f"{runtime['package']} {runtime['version']}, rounding family {runtime['family']}",
         "channels": ", ".join(description["channels"]),
         "window": f"{description['window']} samples, stride {description['stride']}, "
-        + (f"one sample every {period:g} s" if period else "no time base"),
+        + (f"{each} every {period:g} s" if period else "no time base"),
         "threshold": f"{description['threshold']:.6g}",
     }
     # What is carried for people only is not checked when a bundle is read.

@@ -11,18 +11,22 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from vedette.errors import BundleError, DataError
 from vedette.runtime import strict_json
 from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.detector import ScoreSpec
+from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.interpreter import Quantization
 from vedette.runtime.json_keys import Keys
+from vedette.runtime.prototypes import Prototypes
 from vedette.runtime.signal import Channel, SignalSpec
 
 FORMAT = 1
 MAX_BYTES = 4 * 1024 * 1024
 MAX_CHANNELS = 4096
 MAX_WINDOW = 1_000_000
+MAX_PROTOTYPES = 65_536
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,12 @@ class Manifest:
         if found != FORMAT:
             raise BundleError(f"bundle format {found}: this vedette reads format {FORMAT}; upgrade it or export again")
         signal = read_signal(keys.section("signal"))
-        score = read_score(keys.section("score"), len(signal.channels))
+        score = read_score(keys.section("score"), signal)
         runtime = keys.section("runtime")
-        quantization = keys.section("quantization")
+        tensors = keys.section("quantization")
+        quantization = {name: _quantization(tensors, name) for name in ("input", "output")}
+        if score.nearest and (score.nearest.prototypes.dtype == "int8") != (quantization["input"] is not None):
+            raise BundleError("manifest.json: score: the prototypes are not in the form of the model's input")
         members = keys.section("members")
         return cls(
             name=keys.text("name"),
@@ -90,7 +97,7 @@ class Manifest:
                 runtime.text("family"),
                 runtime.integer("threads", low=1, high=64),
             ),
-            quantization={name: _quantization(quantization, name) for name in ("input", "output")},
+            quantization=quantization,
             members={name: members.text(name) for name in members.document},
             board=keys.section("board").document,
             calibration=keys.section("calibration").document,
@@ -109,15 +116,20 @@ def read_signal(keys: Keys) -> SignalSpec:
     missing = keys.text("missing")
     if missing not in ("hold", "drop", "fail"):
         raise keys.error(f"{keys.where}: missing: expected hold, drop or fail, found {missing!r}")
+    period = keys.optional("sample_period_s", lambda key: keys.number(key, above=0))
+    resampled = keys.optional("resampled", lambda key: keys.get(key, bool)) or False
+    if resampled and period is None:
+        raise keys.error(f"{keys.where}: resampled: expected a sample_period_s, the period of the grid, found none")
     return SignalSpec(
         channels=channels,
         window=keys.integer("window", low=1, high=MAX_WINDOW),
         stride=keys.integer("stride", low=1, high=MAX_WINDOW),
-        sample_period_s=keys.optional("sample_period_s", lambda key: keys.number(key, above=0)),
+        sample_period_s=period,
         timestamp=keys.optional("timestamp", keys.text),
         missing=missing,  # type: ignore[arg-type]
         max_hold=keys.integer("max_hold", low=0),
         input_clip=keys.number("input_clip", above=0),
+        resampled=resampled,
     )
 
 
@@ -141,8 +153,14 @@ def _channel(keys: Keys) -> Channel:
     )
 
 
-def read_score(keys: Keys, channels: int) -> ScoreSpec:
-    """Read a score spec for that many channels, checking every value."""
+def read_score(keys: Keys, signal: SignalSpec) -> ScoreSpec:
+    """Read a score spec for that signal, checking every value."""
+    nearest = keys.optional("nearest", lambda key: _nearest(keys.section(key), signal))
+    prediction = _term(keys.section("prediction"), len(signal.channels))
+    return ScoreSpec(prediction, nearest, keys.number("residual_clip", above=0))
+
+
+def _term(keys: Keys, channels: int) -> TermSpec:
     scales = keys.get("residual_scale", list)
     good = [isinstance(value, (int, float)) and math.isfinite(value) and value > 0 for value in scales]
     if len(scales) != channels or not all(good):
@@ -150,7 +168,24 @@ def read_score(keys: Keys, channels: int) -> ScoreSpec:
     smoothing = keys.number("smoothing", above=0)
     if smoothing > 1:
         raise keys.error(f"{keys.where}: smoothing: expected a number in (0, 1], found {smoothing}")
-    return ScoreSpec(tuple(float(value) for value in scales), smoothing, keys.number("residual_clip", above=0))
+    return TermSpec(tuple(float(value) for value in scales), smoothing, keys.number("level", above=0))
+
+
+def _nearest(keys: Keys, signal: SignalSpec) -> PrototypeSpec:
+    stored = keys.section("prototypes")
+    prototypes = Prototypes(
+        stored.integer("count", low=1, high=MAX_PROTOTYPES), stored.text("dtype"), stored.text("values")
+    )
+    if prototypes.dtype not in ("int8", "float32"):
+        raise stored.error(f"{stored.where}: dtype: expected int8 or float32, found {prototypes.dtype!r}")
+    try:
+        windows = prototypes.windows()
+    except ValueError as error:
+        raise stored.error(f"{stored.where}: values: {error}") from None
+    length = signal.window * len(signal.channels)
+    if windows.shape[1] != length or not np.isfinite(windows).all():
+        raise stored.error(f"{stored.where}: values: expected {prototypes.count} windows of {length} finite values")
+    return PrototypeSpec(prototypes, _term(keys.section("term"), len(signal.channels)))
 
 
 def _quantization(keys: Keys, name: str) -> Quantization | None:

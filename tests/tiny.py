@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.bundle import Golden
-from vedette.runtime.detector import Detector, ScoreSpec
+from vedette.runtime.detector import Detector, ScoreSpec, TermSpec
 from vedette.runtime.interpreter import Model, Quantization
 from vedette.runtime.manifest import Manifest, RuntimeSpec
 from vedette.runtime.signal import Channel, SignalSpec
@@ -33,7 +33,7 @@ SIGNAL = SignalSpec(
     max_hold=3,
     input_clip=6.0,
 )
-SCORE = ScoreSpec(residual_scale=(1.0,) * len(CHANNELS), smoothing=1.0, residual_clip=100.0)
+SCORE = ScoreSpec(TermSpec((1.0,) * len(CHANNELS), smoothing=1.0, level=1.0), nearest=None, residual_clip=100.0)
 POLICY = AlertPolicy(min_windows=2, clear_after_s=3.0, cooldown_s=0.0)
 
 

@@ -19,8 +19,8 @@ NOW_OR_NEVER = AlertPolicy(min_windows=1, clear_after_s=1.0, cooldown_s=0.0)
 
 def reading(score: float, errors: tuple[float, float, float] = (1.0, 2.0, 1.0)) -> Reading:
     """Observed (1, 2, 3) and expected (0, 0, 0), standardised; the tiny signal's unit is the same."""
-    whole = np.array(errors, np.float32) * np.float32(3 * score / sum(errors))
-    return Reading(score, whole, np.array([1, 2, 3], np.float32), np.zeros(3, np.float32))
+    whole = np.array([errors], np.float32) * np.float32(3 * score / sum(errors))
+    return Reading(score, (score,), whole, np.array([1, 2, 3], np.float32), np.zeros(3, np.float32))
 
 
 def tracker(policy: AlertPolicy) -> AlertTracker:

@@ -24,9 +24,10 @@ from vedette.errors import BundleError, OutputError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.bundle import GOLDEN, MANIFEST, MODEL, Golden
-from vedette.runtime.detector import ScoreSpec
+from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.interpreter import Quantization
 from vedette.runtime.manifest import Manifest, RuntimeSpec
+from vedette.runtime.prototypes import Prototypes
 from vedette.runtime.signal import Channel, SignalSpec
 
 BYTES = tiny_bundle_bytes()
@@ -286,30 +287,46 @@ QUANTIZATION = st.none() | st.builds(Quantization, POSITIVE, st.integers(-128, 1
 CHANNEL = st.builds(Channel, TEXT, FINITE, POSITIVE, FINITE, FINITE, st.none() | TEXT)
 
 
+def terms(channels: int) -> st.SearchStrategy[TermSpec]:
+    scales = st.lists(POSITIVE, min_size=channels, max_size=channels).map(tuple)
+    return st.builds(TermSpec, scales, st.floats(1e-6, 1.0), POSITIVE)
+
+
+@st.composite
+def prototypes(draw: st.DrawFn, signal: SignalSpec, quantization: Quantization | None) -> Prototypes:
+    shape = (draw(st.integers(1, 3)), signal.window * len(signal.channels))
+    windows = np.random.default_rng(draw(st.integers(0, 9))).normal(size=shape).astype(np.float32)
+    found = Prototypes.from_windows(windows)
+    return found.quantized(quantization) if quantization else found
+
+
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
     channels = tuple(draw(st.lists(CHANNEL, min_size=1, max_size=4, unique_by=lambda channel: channel.name)))
+    period = draw(st.none() | POSITIVE)
     signal = SignalSpec(
         channels=channels,
-        window=draw(st.integers(1, 1000)),
+        window=draw(st.integers(1, 100)),
         stride=draw(st.integers(1, 1000)),
-        sample_period_s=draw(st.none() | POSITIVE),
+        sample_period_s=period,
         timestamp=draw(st.none() | TEXT),
         missing=draw(st.sampled_from(["hold", "drop", "fail"])),
         max_hold=draw(st.integers(0, 10**6)),
         input_clip=draw(POSITIVE),
+        resampled=draw(st.booleans()) if period else False,
     )
-    scales = tuple(draw(POSITIVE) for _ in channels)
+    quantization = draw(QUANTIZATION)
+    nearest = draw(st.none() | st.builds(PrototypeSpec, prototypes(signal, quantization), terms(len(channels))))
     return Manifest(
         name=draw(TEXT),
         version=draw(TEXT),
         sequence=draw(st.integers(0, 2**53)),
         signal=signal,
-        score=ScoreSpec(scales, draw(st.floats(1e-6, 1.0)), draw(POSITIVE)),
+        score=ScoreSpec(draw(terms(len(channels))), nearest, draw(POSITIVE)),
         threshold=draw(POSITIVE),
         alert=AlertPolicy(draw(st.integers(1, 10**6)), draw(st.floats(0, 1e9)), draw(st.floats(0, 1e9))),
         runtime=RuntimeSpec(draw(TEXT), draw(TEXT), draw(TEXT), draw(st.integers(1, 64))),
-        quantization={"input": draw(QUANTIZATION), "output": draw(QUANTIZATION)},
+        quantization={"input": quantization, "output": draw(QUANTIZATION)},
         members=draw(st.dictionaries(TEXT, TEXT, max_size=3)),
         board=draw(DOCUMENTS),
         calibration=draw(DOCUMENTS),

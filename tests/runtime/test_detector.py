@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import CHANNELS, SCORE, SIGNAL, WINDOW, tiny_model
+from tiny import CHANNELS, INPUT, SCORE, SIGNAL, WINDOW, tiny_model
 
 from vedette.errors import DataError
-from vedette.runtime.detector import Detector, Reading, SampleRejectedError
+from vedette.runtime.detector import Detector, PrototypeSpec, Reading, SampleRejectedError, TermSpec
 from vedette.runtime.interpreter import Model
+from vedette.runtime.prototypes import Prototypes
 
 Rows = npt.NDArray[np.float64]
 MODEL = Model(tiny_model())
@@ -27,7 +28,7 @@ def noise(count: int, seed: int = 1) -> Rows:
 
 def detector(*, stride: int = 1, missing: str = "hold", smoothing: float = 1.0) -> Detector:
     signal = replace(SIGNAL, stride=stride, missing=missing)
-    return Detector(signal, replace(SCORE, smoothing=smoothing), MODEL)
+    return Detector(signal, replace(SCORE, prediction=replace(SCORE.prediction, smoothing=smoothing)), MODEL)
 
 
 def push_all(found: Detector, rows: Rows) -> list[Reading | None]:
@@ -158,7 +159,7 @@ def test_the_shares_sum_to_one_and_the_errors_average_to_the_score(values: list[
 
 
 def test_the_shares_are_equal_where_there_is_no_error_at_all() -> None:
-    reading = Reading(0.0, np.zeros(4, np.float32), np.zeros(4, np.float32), np.zeros(4, np.float32))
+    reading = Reading(0.0, (0.0,), np.zeros((1, 4), np.float32), np.zeros(4, np.float32), np.zeros(4, np.float32))
     assert reading.shares.tolist() == [0.25] * 4
 
 
@@ -177,7 +178,7 @@ def test_the_disturbed_channel_has_the_largest_share(channel: int, size: float) 
 def test_extreme_readings_give_finite_scores(values: list[float]) -> None:
     for reading in push_all(detector(smoothing=0.5), np.reshape(values, (12, WIDTH)))[WINDOW - 1 :]:
         assert reading is not None
-        parts = [np.array([reading.score]), reading.errors, reading.observed, reading.expected, reading.shares]
+        parts = [np.array([reading.score]), reading.errors[0], reading.observed, reading.expected, reading.shares]
         assert np.isfinite(np.concatenate(parts)).all()
 
 
@@ -213,3 +214,43 @@ def test_two_streams_share_a_model_without_meeting() -> None:
         mixed[1].append(other.push(second))
     for seed, found in zip((1, 2), mixed, strict=True):
         assert [reading and reading.score for reading in found] == scores(detector(smoothing=0.5), noise(20, seed))
+
+
+def with_prototypes(windows: Rows, *, smoothing: float = 1.0) -> Detector:
+    """A detector with a second term: the nearest of these windows ``(n, WINDOW, WIDTH)``, in standardised units."""
+    prototypes = Prototypes.from_windows(windows.reshape(len(windows), -1).astype(np.float32)).quantized(INPUT)
+    term = TermSpec((1.0,) * WIDTH, smoothing=smoothing, level=2.0)
+    return Detector(SIGNAL, replace(SCORE, nearest=PrototypeSpec(prototypes, term)), MODEL)
+
+
+def test_a_score_of_two_terms_is_their_geometric_mean_above_one() -> None:
+    low, high = np.zeros((WINDOW, WIDTH)), np.full((WINDOW, WIDTH), 3.0)
+    reading = push_all(with_prototypes(np.array([low, high])), np.full((WINDOW, WIDTH), 2.0))[-1]
+    assert reading is not None
+    assert reading.terms == pytest.approx((1.8**2, 1.0 / 2.0), rel=0.01), "the nearest window is the one of 3"
+    assert (1.0 + reading.score) ** 2 == pytest.approx((1.0 + reading.terms[0]) * (1.0 + reading.terms[1]))
+    assert reading.expected == pytest.approx([0.2] * WIDTH, abs=0.01), "people are told the network's expectation"
+
+
+def test_each_term_has_its_own_memory() -> None:
+    found = with_prototypes(np.zeros((1, WINDOW, WIDTH)), smoothing=0.25)
+    before, after = push_all(found, np.array([[0.0] * WIDTH] * WINDOW + [[2.0] * WIDTH]))[-2:]
+    assert before is not None
+    assert after is not None
+    assert before.terms == pytest.approx((0.0, 0.0), abs=1e-6)
+    assert after.terms == pytest.approx((1.8**2, 0.25 * 4.0 / 2.0), rel=0.01)
+
+
+@given(seed=st.integers(0, 99))
+def test_the_shares_of_two_terms_sum_to_one(seed: int) -> None:
+    prototypes = np.random.default_rng(seed).normal(size=(5, WINDOW, WIDTH))
+    for reading in push_all(with_prototypes(prototypes, smoothing=0.5), noise(12, seed))[WINDOW - 1 :]:
+        assert reading is not None
+        assert reading.shares.sum() == pytest.approx(1.0, abs=1e-5)
+        assert (reading.shares >= 0).all()
+
+
+def test_a_residual_is_bounded_in_spreads() -> None:
+    found = Detector(SIGNAL, replace(SCORE, residual_clip=20.0), MODEL)
+    readings = [reading for reading in push_all(found, np.full((WINDOW + 1, WIDTH), 1e6)) if reading]
+    assert [reading.score for reading in readings] == pytest.approx([400.0, 400.0])

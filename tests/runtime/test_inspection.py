@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import vedette
-from tiny import CHANNELS, WINDOW, tiny_bundle_bytes, tiny_model
+from tiny import CHANNELS, SIGNAL, WINDOW, tiny_bundle_bytes, tiny_model
 
 from vedette.runtime import bundle as bundles
 from vedette.runtime.inspection import describe, sheet
@@ -46,6 +47,11 @@ def test_the_sheet_is_for_people(tiny_bundle: Path) -> None:
     assert "x, y, z" in outcome.stdout
     assert "one sample every 1 s" in outcome.stdout
     assert len(outcome.stdout.splitlines()) < 15
+
+
+def test_the_sheet_names_the_grid_of_irregular_samples() -> None:
+    text = sheet(description(signal=replace(SIGNAL, resampled=True)))
+    assert "4 samples, stride 1, resampled to one row every 1 s" in text
 
 
 def test_the_sheet_says_how_the_threshold_was_found_and_what_int8_cost() -> None:

@@ -90,3 +90,10 @@ def test_trained_bundles_pass_and_a_changed_promise_fails(exported: dict[str, Pa
         assert self_test(bundle, bundle.load_model()).differing == 0
         with pytest.raises(SelfTestError):
             self_test(moved(bundle, 1), bundle.load_model())
+
+
+def test_scores_that_differ_fail_it_though_the_models_outputs_are_as_promised() -> None:
+    bundle = tiny()
+    bundle = replace(bundle, golden=replace(bundle.golden, scores=bundle.golden.scores * np.float32(1.01)))
+    with pytest.raises(SelfTestError, match=r"0 of 15 golden outputs differ.*and the scores differ too"):
+        self_test(bundle, bundle.load_model())
