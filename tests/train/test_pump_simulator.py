@@ -13,9 +13,9 @@ from scipy.signal import butter, hilbert, sosfiltfilt
 
 from vedette.errors import ConfigError, OutputError
 from vedette.train.commands import simulate as simulate_command
-from vedette.train.simulators.faults import FAULTS, schedule
 from vedette.train.simulators.pump import CHANNELS, simulate
-from vedette.train.simulators.pump_parameters import PumpParameters, parameter_rows
+from vedette.train.simulators.pump_faults import FAULTS, schedule
+from vedette.train.simulators.pump_parameters import PumpParameters
 from vedette.train.simulators.recording import Recording
 from vedette.train.simulators.rotor import BURST, RotorState, bpfo_order, velocity_bursts
 
@@ -277,13 +277,3 @@ def test_an_unknown_simulator_suggests_the_nearest() -> None:
     result = CliRunner().invoke(simulate_command, ["pmup"])
     assert isinstance(result.exception, ConfigError)
     assert 'did you mean "pump"?' in str(result.exception)
-
-
-def test_the_documentation_lists_every_parameter_as_it_is() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "simulators.md").read_text(encoding="utf-8")
-    table = page.partition("### Parameters")[2]
-    shown = [line for line in table.splitlines() if line.startswith("| `")]
-    assert shown == [
-        f"| `{name}` | {value} | {unit} | {meaning} | {source} |"
-        for name, value, unit, meaning, source in parameter_rows(PARAMETERS)
-    ]

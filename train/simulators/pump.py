@@ -8,24 +8,21 @@ temperature; speed, flow and faults give the vibration (:mod:`~vedette.train.sim
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
-from vedette.errors import ConfigError
-from vedette.train.simulators.faults import Event, schedule, severity_of
+from vedette.train.simulators.events import Event, truth
+from vedette.train.simulators.processes import START, FloatArray, in_steps, wander
+from vedette.train.simulators.pump_faults import FAULTS, profile, schedule, severity_of
 from vedette.train.simulators.pump_parameters import PumpParameters
-from vedette.train.simulators.recording import NO_FAULT, Recording
+from vedette.train.simulators.recording import Recording
 from vedette.train.simulators.rotor import RotorState, velocity_rms
+from vedette.train.simulators.simulator import Progress, Simulator, samples_in
 
-FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[float], None]
-
-CHANNELS = ("vib_x", "vib_y", "vib_z", "current", "temperature", "pressure")
-START = np.datetime64("2026-01-05T00:00:00", "s")
+UNITS = {"vib_x": "mm/s", "vib_y": "mm/s", "vib_z": "mm/s", "current": "A", "temperature": "°C", "pressure": "bar"}
+CHANNELS = tuple(UNITS)
 GRAVITY, DENSITY = 9.81, 998.0  # m/s2; kg/m3, water at 20 degC
 PASCAL_PER_BAR = 1e5
 SECONDS_PER_DAY = 86_400.0
@@ -56,8 +53,7 @@ def simulate(
     Raises :class:`ConfigError` when a part is too short or too long.
     """
     parameters = PumpParameters()
-    per_hour = 3600 / parameters.sample_period
-    trained, tested = (_samples(hours, per_hour) for hours in (train_hours, test_hours))
+    trained, tested = (samples_in(hours, parameters.sample_period, MAX_HOURS) for hours in (train_hours, test_hours))
     sequences = np.random.SeedSequence(seed).spawn(len(_STREAMS))
     rngs = {name: np.random.default_rng(item) for name, item in zip(_STREAMS, sequences, strict=True)}
     events = schedule(rngs["faults"], tested, parameters.sample_period)
@@ -83,36 +79,7 @@ def simulate(
 
     train, test = slice(0, trained), slice(trained, total)
     normal = Recording(CHANNELS, times[train], values("train", train, ()))
-    return normal, Recording(CHANNELS, times[test], values("test", test, events), *_truth(events, tested))
-
-
-def _samples(hours: float, per_hour: float) -> int:
-    """Return the number of samples in some hours; refuse what is none, not a number, or more than a year."""
-    if not 1 / per_hour <= hours <= MAX_HOURS:
-        raise ConfigError(
-            f"a simulation lasts from one sample ({1 / per_hour:.2g} hours) to a year ({MAX_HOURS} hours); "
-            f"found {hours:g} hours; change --train-hours or --test-hours"
-        )
-    return round(hours * per_hour)
-
-
-def _truth(events: tuple[Event, ...], samples: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.str_]]:
-    """Label and fault of each row of the test."""
-    label = np.zeros(samples, np.int8)
-    fault = np.full(samples, NO_FAULT, "U16")
-    for event in events:
-        label[event.start : event.stop] = 1
-        fault[event.start : event.stop] = event.kind
-    return label, fault
-
-
-def _wander(rng: np.random.Generator, samples: int, correlation_s: float, sigma: float, period: float) -> FloatArray:
-    """An Ornstein-Uhlenbeck process around 0 with spread ``sigma``, stationary from its first sample."""
-    keep = float(np.exp(-period / correlation_s))
-    drive = rng.standard_normal(samples) * sigma
-    drive[1:] *= np.sqrt(1 - keep**2)
-    path: FloatArray = lfilter([1.0], [1.0, -keep], drive)
-    return path
+    return normal, Recording(CHANNELS, times[test], values("test", test, events), *truth(events, tested))
 
 
 def _demand(rngs: dict[str, np.random.Generator], samples: int, parameters: PumpParameters) -> FloatArray:
@@ -125,8 +92,8 @@ def _demand(rngs: dict[str, np.random.Generator], samples: int, parameters: Pump
         return height
 
     demand = parameters.demand_base + parameters.demand_morning * peak(7.5) + parameters.demand_evening * peak(19.0)
-    demand += _wander(rngs["demand"], samples, 1200.0, parameters.demand_sigma, period)
-    demand += _wander(rngs["fast_demand"], samples, 20.0, parameters.demand_fast_sigma, period)
+    demand += wander(rngs["demand"], samples, 1200.0, parameters.demand_sigma, period)
+    demand += wander(rngs["fast_demand"], samples, 20.0, parameters.demand_fast_sigma, period)
     switches = rngs["consumers"].random((samples, 4)) < period / parameters.consumer_dwell
     demand += parameters.consumer_share * (np.cumsum(switches, axis=0) % 2).sum(axis=1)
     clipped: FloatArray = np.clip(demand, 0.3, 1.2)
@@ -164,10 +131,10 @@ def _operate(
         torque = power / parameters.rated_power / speed + parameters.wear_torque * severities.wear
         slip = parameters.rated_slip * torque * parameters.rated_supply_hz / supply
 
-    voltage = 1 + _wander(rngs["voltage"], samples, 300.0, parameters.voltage_sigma, period)
+    voltage = 1 + wander(rngs["voltage"], samples, 300.0, parameters.voltage_sigma, period)
     current = np.hypot(parameters.magnetising_current * voltage, parameters.torque_current * torque / voltage)
-    suction = parameters.suction_pressure + _wander(rngs["suction"], samples, 1800.0, parameters.suction_sigma, period)
-    level = np.exp(_wander(rngs["level"], samples, 2400.0, parameters.level_sigma, period))
+    suction = parameters.suction_pressure + wander(rngs["suction"], samples, 1800.0, parameters.suction_sigma, period)
+    level = np.exp(wander(rngs["level"], samples, 2400.0, parameters.level_sigma, period))
     ratio = flow / (parameters.rated_flow * speed)
     rotor = RotorState(shaft, supply, speed, ratio, level, severities.wear, severities.imbalance, severities.cavitation)
     temperature = _temperature(rngs["ambient"], torque * speed, speed, severities.wear, parameters)
@@ -198,7 +165,7 @@ def _temperature(
     samples, period = len(load), parameters.sample_period
     day = 2 * np.pi * np.arange(samples) * period / SECONDS_PER_DAY
     ambient = parameters.ambient + parameters.ambient_swing * np.cos(day - 2 * np.pi * 15 / 24)
-    ambient += _wander(rng, samples, 3600.0, parameters.ambient_sigma, period)
+    ambient += wander(rng, samples, 3600.0, parameters.ambient_sigma, period)
     rise = parameters.load_rise * load + (parameters.friction_rise + parameters.wear_rise * wear) * speed
     settled = ambient + rise
     keep = float(np.exp(-period / parameters.thermal_time))
@@ -214,11 +181,22 @@ def _report(
     values = true + rng.standard_normal(true.shape) * parameters.noise
     for event in events:
         if event.kind == "drifting_sensor" and event.channel is not None:
-            values[event.start : event.stop, event.channel] += parameters.drift[event.channel] * event.profile()
-    # Dividing by whole steps per unit gives the nearest float to each decimal, so that it prints short.
-    steps = np.round(1 / np.array(parameters.resolution))
-    values = np.round(values * steps) / steps
+            values[event.rows, event.channel] += parameters.drift[event.channel] * profile(event)
+    values = in_steps(values, parameters.resolution)
     for event in events:
         if event.kind == "stuck_sensor" and event.channel is not None:
-            values[event.start : event.stop, event.channel] = values[event.start - 1, event.channel]
+            values[event.rows, event.channel] = values[event.start - 1, event.channel]
     return values
+
+
+SIMULATOR = Simulator(
+    title="a centrifugal pump on a variable-frequency drive",
+    units=UNITS,
+    faults=FAULTS,
+    period_s=PumpParameters().sample_period,
+    train_hours=24.0,
+    test_hours=24.0,
+    max_hours=MAX_HOURS,
+    parameters=PumpParameters(),
+    run=simulate,
+)

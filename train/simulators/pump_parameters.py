@@ -1,13 +1,11 @@
-"""The numbers of the simulated pump, each with its unit, meaning and source.
-
-``docs/simulators.md`` shows them as a table; a test compares the two. "Assumed" marks a choice of ours: a plausible
-value for a machine of this size, not a figure from a standard or a data sheet.
-"""
+"""The numbers of the simulated pump, each with its unit, meaning and source."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, get_type_hints
+from typing import Annotated
+
+from vedette.train.simulators.parameters import Doc
 
 Axes = tuple[float, float, float]
 
@@ -19,14 +17,6 @@ _MCFADDEN = "model of McFadden and Smith (1984); value assumed"
 _BRENNEN = "mechanism: Brennen, Hydrodynamics of Pumps; value assumed"
 _ZONE_A = "assumed, so that healthy rms stays in zone A of ISO 10816-7 (category II, up to 200 kW: 3.2 mm/s)"
 _ASSUMED = "assumed"
-
-
-class Doc(NamedTuple):
-    """What a parameter is: its unit, its meaning, and where its value comes from."""
-
-    unit: str
-    meaning: str
-    source: str
 
 
 @dataclass(frozen=True)
@@ -191,13 +181,3 @@ class PumpParameters:
         18.0,
         1.2,
     )
-
-
-def parameter_rows(parameters: PumpParameters) -> list[tuple[str, str, str, str, str]]:
-    """Name, value, unit, meaning and source of every parameter, in order, for the documentation."""
-
-    def shown(value: object) -> str:
-        return ", ".join(f"{item:g}" for item in value) if isinstance(value, tuple) else f"{value:g}"
-
-    hints = get_type_hints(PumpParameters, include_extras=True)
-    return [(name, shown(getattr(parameters, name)), *hint.__metadata__[0]) for name, hint in hints.items()]

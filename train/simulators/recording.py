@@ -18,7 +18,7 @@ NO_FAULT = "none"
 class Recording:
     """One stream over ``n`` samples.
 
-    ``times`` is ``datetime64[s]`` of shape ``(n,)``, UTC. ``values`` is float64 of shape ``(n, channels)``, already
+    ``times`` is ``datetime64[ms]`` of shape ``(n,)``, UTC. ``values`` is float64 of shape ``(n, channels)``, already
     rounded to each sensor's resolution. ``label`` (0/1) and ``fault`` (a word; ``none`` where the label is 0), both of
     shape ``(n,)``, are None in recordings of normal operation.
     """
@@ -38,9 +38,10 @@ class Recording:
 
         Raises :class:`OutputError` when the file cannot be written.
         """
-        columns: dict[str, pl.Series] = {
-            "time": pl.Series(self.times.astype("datetime64[ms]")).dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-        }
+        times = self.times.astype("datetime64[ms]")
+        whole = bool((times == times.astype("datetime64[s]")).all())
+        shown = "%Y-%m-%dT%H:%M:%SZ" if whole else "%Y-%m-%dT%H:%M:%S%.3fZ"
+        columns: dict[str, pl.Series] = {"time": pl.Series(times).dt.strftime(shown)}
         columns |= {name: pl.Series(self.values[:, index]) for index, name in enumerate(self.channels)}
         if self.label is not None and self.fault is not None:
             columns |= {"label": pl.Series(self.label), "fault": pl.Series(self.fault.tolist())}

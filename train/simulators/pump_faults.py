@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import numpy.typing as npt
 
 from vedette.errors import ConfigError
-
-FloatArray = npt.NDArray[np.float64]
+from vedette.train.simulators.events import Event
+from vedette.train.simulators.processes import FloatArray
 
 # Part of its share of the test that each kind lasts; what grows slowly lasts longest.
 DURATIONS = {"bearing_wear": 0.55, "imbalance": 0.35, "cavitation": 0.30, "stuck_sensor": 0.45, "drifting_sensor": 0.55}
@@ -31,27 +28,17 @@ CHANNEL_CHOICES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Event:
-    """One fault from row ``start`` up to but not including ``stop``; ``channel`` for sensor faults only."""
-
-    kind: str
-    start: int
-    stop: int
-    severity: float
-    channel: int | None = None
-
-    def profile(self) -> FloatArray:
-        """Severity at each row of the event, shape ``(stop - start,)``; it never exceeds ``severity``."""
-        part = np.arange(1, self.stop - self.start + 1) / (self.stop - self.start)
-        if self.kind == "bearing_wear":
-            return self.severity * 0.25 ** (1 - part)
-        if self.kind == "drifting_sensor":
-            return self.severity * part
-        if self.kind == "stuck_sensor":
-            return np.full_like(part, self.severity)
-        onset = 0.05 if self.kind == "imbalance" else 0.15
-        return self.severity * np.minimum(part / onset, 1)
+def profile(event: Event) -> FloatArray:
+    """Severity at each row of the event, shape ``(stop - start,)``; it never exceeds the event's."""
+    part = np.arange(1, event.stop - event.start + 1) / (event.stop - event.start)
+    if event.kind == "bearing_wear":
+        return event.severity * 0.25 ** (1 - part)
+    if event.kind == "drifting_sensor":
+        return event.severity * part
+    if event.kind == "stuck_sensor":
+        return np.full_like(part, event.severity)
+    onset = 0.05 if event.kind == "imbalance" else 0.15
+    return event.severity * np.minimum(part / onset, 1)
 
 
 def schedule(rng: np.random.Generator, samples: int, period_s: float) -> tuple[Event, ...]:
@@ -97,5 +84,5 @@ def severity_of(kind: str, events: tuple[Event, ...], samples: int) -> FloatArra
     severity = np.zeros(samples)
     for event in events:
         if event.kind == kind:
-            severity[event.start : event.stop] = event.profile()
+            severity[event.rows] = profile(event)
     return severity
