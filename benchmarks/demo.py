@@ -15,7 +15,6 @@ from vedette.benchmarks.demo_live import Live, Watcher, broker_settings, run_liv
 from vedette.benchmarks.demo_output import DemoFiles
 from vedette.benchmarks.demo_results import Agreement, DemoResult, compare_with_score, find_faults, find_incidents
 from vedette.benchmarks.demo_view import Screen, found_after, headline
-from vedette.benchmarks.plots import ScoredSeries, Span, plot_scores
 from vedette.compress.boards import load_boards
 from vedette.compress.export import Exported, export
 from vedette.errors import BoardError, VedetteError
@@ -25,6 +24,7 @@ from vedette.runtime.csv_samples import read_csv
 from vedette.train.config import AlertConfig, ModelConfig, ProjectConfig, SignalConfig
 from vedette.train.evaluation import Evaluation, evaluate
 from vedette.train.pipeline import train
+from vedette.train.plots import ScoredSeries, Span, plot_scores
 from vedette.train.score_file import score_file, to_csv
 from vedette.train.simulators import SIMULATORS
 from vedette.train.simulators.recording import Recording

@@ -183,9 +183,8 @@ def _detectors(result: DemoResult) -> Table:
 
 def detector_rows(result: DemoResult) -> list[tuple[str, list[str]]]:
     """The detector and the baselines on the test data."""
-    names = {"pca": "PCA", "kmeans": "k-means"}
     found: list[tuple[str, dict[str, Any]]] = [("vedette", result.metrics)]
-    found += [(names.get(name, name), row) for name, row in result.metrics["baselines"].items()]
+    found += [(row["title"], row) for row in result.metrics["baselines"].values()]
     return [
         (
             name,

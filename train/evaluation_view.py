@@ -7,35 +7,72 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+# A table that is not read on a terminal is as wide as it needs to be.
+FILE_WIDTH = 160
 
 
 def print_metrics(metrics: dict[str, Any]) -> None:
     """Print the bundle's metrics and the baselines' beside them on stdout."""
-    rate = next(key for key in ("false_alarms_per_day", "false_alarms_per_10k_samples") if key in metrics)
-    delay = "detection_delay_s" if metrics["detection_delay_s"] is not None else "detection_delay_samples"
-    labels = {
-        "auc_roc": "AUC-ROC",
-        "auc_pr": "AUC-PR",
-        "vus_pr": "VUS-PR",
-        "f1_at_threshold": "F1 at threshold",
-        "events": "events found",
-        rate: "false alarms / day" if rate.endswith("day") else "false alarms / 10k",
-        delay: "mean delay, s" if delay.endswith("_s") else "mean delay, samples",
+    timed = "false_alarms_per_day" in metrics
+    rate = "false_alarms_per_day" if timed else "false_alarms_per_10k_samples"
+    unit = "s" if timed else "samples"
+    columns = {
+        "VUS-PR": "vus_pr",
+        "AUC-PR": "auc_pr",
+        "AUC-ROC": "auc_roc",
+        "F1": "f1_at_threshold",
+        "event\nprecision": "event_precision",
+        f"false alarms\na {'day' if timed else '10k samples'}": rate,
+        "normal time\nin alarm": "normal_time_in_alarm",
+        f"delay, {unit}\nmean": f"detection_delay_{unit}",
+        f"delay, {unit}\nmedian": f"detection_delay_median_{unit}",
     }
-    title = f"{metrics['name']}: {metrics['rows']:,} rows, {metrics['anomalous_rows']:,} anomalous"
-    table = Table(title=title, caption=f"baselines fitted on {next(iter(metrics['baselines'].values()))['fitted_on']}")
+    table = Table(
+        title=f"{metrics['name']}: {metrics['rows']:,} rows, {metrics['anomalous_rows']:,} of them anomalous",
+        caption=_caption(metrics),
+        caption_justify="left",
+    )
     table.add_column("detector")
-    for label in labels.values():
+    table.add_column("events\nfound", justify="right", no_wrap=True)
+    for label in columns:
         table.add_column(label, justify="right")
-    for name, row in (("vedette", metrics), *metrics["baselines"].items()):
-        events = f"{row['events_found']} of {row['events_total']}"
-        cells = [events if key == "events" else _number(row[key]) for key in labels]
-        table.add_row(name, *cells, style="bold" if name == "vedette" else "")
-    # A table that is not read on a terminal is as wide as it needs to be.
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    for name, row in (("vedette", metrics), *((row["title"], row) for row in metrics["baselines"].values())):
+        cells = [_cell(key, row[key]) for key in columns.values()]
+        style = {"vedette": "bold", "random": "dim"}.get(name, "")
+        table.add_row(name, f"{row['events_found']} of {row['events_total']}", *cells, style=style)
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
 
 
-def _number(value: float | None) -> str:
+def _cell(key: str, value: float | None) -> str:
+    decimals = 3 if key.startswith(("vus", "auc", "f1", "event")) else None
+    return number(value, percent=key == "normal_time_in_alarm", decimals=decimals)
+
+
+def _caption(metrics: dict[str, Any]) -> Text:
+    fitted_on = next((row["fitted_on"] for row in metrics["baselines"].values()), "nothing")
+    lines = [
+        f"baselines: fitted on {fitted_on}; alarm above the 99.5% quantile of their scores there",
+        f"random: what chance reaches on this data; reference window: {metrics['reference_window']} samples",
+    ]
+    if not metrics["anomalous_rows"]:
+        lines.append("no row is anomalous: only false alarms can be measured")
+    if metrics["anomalous_rows"] == metrics["rows"]:
+        lines.append("every row is anomalous: false alarms and areas cannot be measured")
+    return Text("\n".join(lines), style="dim")
+
+
+def number(value: float | None, *, percent: bool = False, decimals: int | None = None) -> str:
+    """A metric in three digits, or in as many decimals; a dash where it is not defined.
+
+    >>> number(0.12345), number(1234.5), number(0.0), number(None), number(0.012, percent=True)
+    ('0.123', '1,234', '0', '-', '1.20%')
+    """
     if value is None:
         return "-"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    if percent:
+        return f"{value:.2%}"
+    if decimals is not None:
+        return f"{value:.{decimals}f}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 Labels = npt.NDArray[np.int8]
 Scores = npt.NDArray[np.floating]
+Indices = npt.NDArray[np.int64]
 # Thresholds that the volume under the surface is taken over, as its authors' implementation does.
 VUS_THRESHOLDS = 250
 
@@ -54,79 +55,121 @@ def vus_pr(label: Labels, score: Scores, buffer: int) -> float:
     lines = -np.sort(-score)[np.linspace(0, count - 1, VUS_THRESHOLDS).astype(np.int64)]
     # For every row, the first of the falling lines that it reaches.
     reached = np.minimum(np.searchsorted(-lines, -score, side="left"), VUS_THRESHOLDS - 1)
-    predicted = np.cumsum(np.bincount(reached, minlength=VUS_THRESHOLDS))
-    areas = [_range_area(label, reached, predicted, spans, width) for width in range(buffer + 1)]
+    predicted = _by_line(reached)
+    core = _by_line(reached[label == 1])
+    edge = _Edge.of(label, spans, buffer // 2)
+    areas = []
+    for width in range(buffer + 1):
+        half = width // 2
+        soft = _by_line(reached[edge.rows], edge.weights(width))
+        hits = core + soft
+        # Half of the buffer that a line reaches counts as positive, so that a missed buffer costs no recall.
+        positives = core[-1] + soft / 2.0
+        # A merged, widened event exists for a line when any of its rows reaches it.
+        earliest = _earliest(reached, spans, half)
+        found = _by_line(earliest) / len(earliest)
+        recall = np.minimum(hits / positives, 1.0) * found
+        areas.append(np.sum(np.diff(recall, prepend=0.0) * hits / predicted))
     return float(np.mean(areas))
 
 
-def _range_area(
-    label: Labels,
-    reached: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    spans: npt.NDArray[np.int64],
-    width: int,
-) -> float:
-    """Area under the range-based precision-recall curve for one buffer width."""
-    weights = _soft_label(label, spans, width)
-    hits = np.cumsum(np.bincount(reached, weights=weights, minlength=VUS_THRESHOLDS))
-    core = np.cumsum(np.bincount(reached[label == 1], minlength=VUS_THRESHOLDS))
-    # Half of the buffer that a line reaches counts as positive, so that a missed buffer costs no recall.
-    positives = label.sum() + (hits - core) / 2.0
-    # A merged, widened event exists for a line when any of its rows reaches it.
-    half = width // 2
-    earliest = [reached[max(first - half, 0) : last + half + 1].min() for first, last in _merged(spans, half)]
-    found = np.cumsum(np.bincount(earliest, minlength=VUS_THRESHOLDS)) / len(earliest)
-    recall = np.minimum(hits / positives, 1.0) * found
-    return float(np.sum(np.diff(recall, prepend=0.0) * hits / predicted))
+def _by_line(reached: Indices, weights: npt.NDArray[np.float64] | None = None) -> npt.NDArray[np.float64]:
+    """For every line the weight of the rows on or above it."""
+    return np.cumsum(np.bincount(reached, weights=weights, minlength=VUS_THRESHOLDS)).astype(np.float64)
 
 
-def _soft_label(label: Labels, spans: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.float64]:
-    """1 inside events, falling off over half a buffer on both sides, overlaps added up to 1."""
-    soft = np.zeros(len(label))
-    offsets = np.arange(1, width // 2 + 1)
-    for first, last in spans:
-        for rows in (last + offsets, first - offsets):
-            inside = (rows >= 0) & (rows < len(label))
-            soft[rows[inside]] += np.sqrt(1.0 - offsets[inside] / width)
-    soft[label == 1] = 1.0
-    return np.minimum(soft, 1.0)
+@dataclass(frozen=True)
+class _Edge:
+    """The normal rows near events, and how far from which event they are, nearest first.
+
+    ``owner`` and ``distance`` are parallel, one entry for a row and an event in its reach; ``owner`` indexes ``rows``.
+    """
+
+    rows: Indices
+    owner: Indices
+    distance: Indices
+
+    @classmethod
+    def of(cls, label: Labels, spans: Indices, reach: int) -> _Edge:
+        distance = np.repeat(np.arange(1, reach + 1), 2 * len(spans))
+        signs = np.tile(np.repeat([-1, 1], len(spans)), reach)
+        near = np.tile(np.concatenate([spans[:, 0], spans[:, 1]]), reach) + signs * distance
+        usable = (near >= 0) & (near < len(label))
+        usable[usable] = label[near[usable]] == 0
+        rows, owner = np.unique(near[usable], return_inverse=True)
+        return cls(rows, owner, distance[usable])
+
+    def weights(self, width: int) -> npt.NDArray[np.float64]:
+        """For each of ``rows`` its part in the events, falling off over half a buffer, overlaps added up to 1."""
+        used = int(np.searchsorted(self.distance, width // 2, side="right"))
+        falling = np.sqrt(1.0 - self.distance[:used] / max(width, 1))
+        return np.minimum(np.bincount(self.owner[:used], weights=falling, minlength=len(self.rows)), 1.0)
 
 
-def _merged(spans: npt.NDArray[np.int64], half: int) -> list[tuple[int, int]]:
-    merged = [list(spans[0])]
-    for first, last in spans[1:]:
-        if first - half > merged[-1][1] + half:
-            merged.append([first, last])
-        else:
-            merged[-1][1] = last
-    return [(int(first), int(last)) for first, last in merged]
+def _earliest(reached: Indices, spans: Indices, half: int) -> Indices:
+    """For every event, widened by ``half`` and merged where they meet, the first line that any of its rows reaches."""
+    first, last = spans[:, 0] - half, spans[:, 1] + half
+    apart = first[1:] > last[:-1]
+    starts = np.maximum(first[np.concatenate([[True], apart])], 0)
+    stops = np.minimum(last[np.concatenate([apart, [True]])] + 1, len(reached))
+    # The row behind the end lets a range end there; every other range is the space between two events.
+    beyond = np.append(reached, VUS_THRESHOLDS)
+    lines: Indices = np.minimum.reduceat(beyond, np.column_stack([starts, stops]).ravel())[::2]
+    return lines
 
 
 @dataclass(frozen=True)
 class EventCounts:
     """Alarms against labelled events.
 
-    ``delays`` are rows from the start of each found event to the first row with an alarm. ``false_alarms`` are alarm
-    runs that begin further than the tolerance from every event.
+    ``detections`` are, for every event with an alarm inside, its first row and the first of its rows with an alarm, of
+    ``total`` events. ``alarms`` counts alarm runs, and ``false_alarms`` those that begin further than the tolerance
+    from every event.
     """
 
     total: int
-    found: int
-    delays: tuple[int, ...]
+    detections: tuple[tuple[int, int], ...]
+    alarms: int
     false_alarms: int
 
+    @property
+    def found(self) -> int:
+        """Events with an alarm inside."""
+        return len(self.detections)
 
-def count_events(label: Labels, alarm: npt.NDArray[np.bool_], tolerance: int) -> EventCounts:
-    """Match alarm runs with labelled events; runs that begin within ``tolerance`` rows of an event are not false."""
-    delays = []
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Rows from the start of each found event to its first row with an alarm."""
+        return tuple(at - first for first, at in self.detections)
+
+    @property
+    def recall(self) -> float:
+        """The part of the events that was found; NaN without events."""
+        return self.found / self.total if self.total else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """The part of the alarms that is not false; NaN without alarms."""
+        return 1.0 - self.false_alarms / self.alarms if self.alarms else float("nan")
+
+
+def count_events(label: Labels, alarm: npt.NDArray[np.bool_], tolerance: int, *, gap: int = 0) -> EventCounts:
+    """Match alarm runs with labelled events; runs that begin within ``tolerance`` rows of an event are not false.
+
+    A run that begins within ``gap`` rows after the one before it is part of it, as an alarm that flickers is one to an
+    operator.
+    """
+    detections = []
     near = np.zeros(len(label), bool)
     for first, last in (spans := events(label)):
         inside = np.flatnonzero(alarm[first : last + 1])
         if len(inside):
-            delays.append(int(inside[0]))
+            detections.append((first, first + int(inside[0])))
         near[max(first - tolerance, 0) : last + tolerance + 1] = True
-    false = sum(1 for first, _ in events(alarm) if not near[first])
-    return EventCounts(len(spans), len(delays), tuple(delays), false)
+    runs = events(alarm)
+    begins = [first for i, (first, _) in enumerate(runs) if i == 0 or first - runs[i - 1][1] > gap]
+    false = sum(1 for first in begins if not near[first])
+    return EventCounts(len(spans), tuple(detections), len(begins), false)
 
 
 def f1(label: Labels, alarm: npt.NDArray[np.bool_]) -> float:

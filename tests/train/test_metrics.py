@@ -99,6 +99,61 @@ def test_vus_pr_is_its_definition_where_there_are_more_rows_than_lines(seed: int
     assert vus_pr(bits.astype(np.int8), scores, 5) == pytest.approx(expected, abs=1e-9)
 
 
+EDGE_CASES = {
+    "events at both borders": [1] * 5 + [0] * 90 + [1] * 5,
+    "events that nearly touch": [0] * 30 + [1] * 10 + [0] + [1] * 10 + [0] * 49,
+    "edges that overlap": [0] * 30 + [1] * 10 + [0] * 8 + [1] * 10 + [0] * 42,
+    "one row": [0] * 50 + [1] + [0] * 49,
+    "every second row": [0, 1] * 50,
+    "all but one row": [1] * 60 + [0] + [1] * 39,
+    "all rows": [1] * 100,
+}
+
+
+@pytest.mark.parametrize("buffer", [0, 1, 2, 7, 20, 120])
+@pytest.mark.parametrize("name", EDGE_CASES)
+def test_vus_pr_is_its_definition_in_edge_cases(name: str, buffer: int) -> None:
+    bits = EDGE_CASES[name]
+    scores = np.sin(np.arange(100) * 0.7) + bits
+    expected = slow_vus_pr(bits, scores.tolist(), buffer)
+    assert vus_pr(labels(bits), scores, buffer) == pytest.approx(expected, abs=1e-9)
+
+
+# What the TSB-AD benchmark's own implementation (version 1.5, RangeAUC_volume_opt with 250 thresholds) gives for the
+# series of `reference_series`, by seed and buffer.
+TSB_AD = {
+    (0, 0): 0.044164161320739206,
+    (0, 5): 0.09707381711846397,
+    (0, 16): 0.2722783884345356,
+    (0, 64): 0.5970295820407917,
+    (1, 0): 0.07728756744882828,
+    (1, 5): 0.11029395484428056,
+    (1, 16): 0.26554372153930483,
+    (1, 64): 0.6414479489360145,
+    (2, 0): 0.08945959363857854,
+    (2, 5): 0.1835486352268952,
+    (2, 16): 0.4303694255809112,
+    (2, 64): 0.7747664411511204,
+    (3, 0): 0.10807712787361251,
+    (3, 5): 0.19262359943116347,
+    (3, 16): 0.4124041667055312,
+    (3, 64): 0.785720383608994,
+}
+
+
+def reference_series(seed: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]]:
+    """600 rows with some events, the score a wave and a step up inside events; only sums, so that it is everywhere the
+    same."""
+    rows = np.arange(600)
+    bits = ((rows * (seed + 3)) % 211 < 9 + 4 * seed).astype(np.int8)
+    return bits, ((rows * 7919 + seed * 104_729) % 1009) / 1009 + 0.4 * np.roll(bits, 3)
+
+
+@pytest.mark.parametrize(("seed", "buffer"), TSB_AD)
+def test_vus_pr_is_that_of_the_benchmark_it_is_compared_with(seed: int, buffer: int) -> None:
+    assert vus_pr(*reference_series(seed), buffer) == pytest.approx(TSB_AD[seed, buffer], abs=1e-12)
+
+
 def test_vus_pr_of_a_perfect_score_is_one_without_a_buffer() -> None:
     bits = [0] * 30 + [1] * 10 + [0] * 30
     assert vus_pr(labels(bits), np.array(bits, float), 0) == pytest.approx(1.0)
@@ -148,21 +203,39 @@ def test_events_are_the_runs_of_ones(bits: list[int]) -> None:
 
 
 @given(
-    series=st.lists(st.tuples(st.integers(0, 1), st.booleans()), min_size=1, max_size=40), tolerance=st.integers(0, 6)
+    series=st.lists(st.tuples(st.integers(0, 1), st.booleans()), min_size=1, max_size=40),
+    tolerance=st.integers(0, 6),
+    gap=st.integers(0, 6),
 )
-def test_alarms_are_counted_as_a_person_would(series: list[tuple[int, bool]], tolerance: int) -> None:
+def test_alarms_are_counted_as_a_person_would(series: list[tuple[int, bool]], tolerance: int, gap: int) -> None:
     bits, alarm = [bit for bit, _ in series], [flag for _, flag in series]
-    counts = count_events(labels(bits), np.array(alarm), tolerance)
+    counts = count_events(labels(bits), np.array(alarm), tolerance, gap=gap)
     spans = slow_events(bits)
     delays = []
     for first, last in spans:
         inside = [row for row in range(first, last + 1) if alarm[row]]
         delays += [inside[0] - first] if inside else []
-    starts = [first for first, _ in slow_events([int(flag) for flag in alarm])]
+    raised = [row for row, flag in enumerate(alarm) if flag]
+    starts = [row for row in raised if not any(row - max(gap, 1) <= other < row for other in raised)]
     false = [row for row in starts if not any(first - tolerance <= row <= last + tolerance for first, last in spans)]
     assert (counts.total, counts.found) == (len(spans), len(delays))
     assert counts.delays == tuple(delays)
-    assert counts.false_alarms == len(false)
+    assert (counts.alarms, counts.false_alarms) == (len(starts), len(false))
+    if spans:
+        assert counts.recall == len(delays) / len(spans)
+    if starts:
+        assert counts.precision == pytest.approx(1 - len(false) / len(starts))
+    assert math.isnan(counts.recall) == (not spans)
+    assert math.isnan(counts.precision) == (not starts)
+
+
+def test_an_alarm_that_goes_on_is_no_second_one_and_one_that_flickers_is_one_within_the_gap() -> None:
+    bits = labels([0] * 30)
+    alarm = np.zeros(30, bool)
+    alarm[[5, 6, 7, 10, 20]] = True
+    assert count_events(bits, alarm, 0).alarms == 3
+    assert count_events(bits, alarm, 0, gap=3).alarms == 2
+    assert count_events(bits, alarm, 0, gap=10).alarms == 1
 
 
 def test_finding_one_row_of_an_event_is_not_finding_them_all() -> None:
