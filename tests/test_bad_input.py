@@ -49,7 +49,7 @@ NO_TABLE: dict[str, tuple[bytes, list[str]]] = {
     "a header only": (b"time,x,y,z\n", ["a header but no rows", "expected rows below the header"]),
     "binary data": (bytes(range(256)) * 4, ["binary data", "other bytes"]),
     "a picture": (PNG, ["binary data", "other bytes"]),
-    "a web page": (HTML, ["columns, found", 'expected the column "x"']),
+    "a web page": (HTML, ["columns, found", 'expected the column "x"', 'no channel "x"']),
     "UTF-16": (CSV.encode("utf-16"), ["UTF-16", "UTF-8"]),
     "Latin-1": ("time,x,y,z,Überdruck\n1,2,3,4,5\n".encode("latin-1"), ["in UTF-8"]),
     "a short row": (rows("time,x,y,z", "1,1,2,3", "2,1,2", "3,1,2,3"), ["line 3: expected 4 columns, found 3"]),
@@ -145,6 +145,62 @@ def test_data_that_teaches_nothing_is_refused(what: str, refused: Refused, tmp_p
     data = tmp_path / "data.csv"
     data.write_bytes(content)
     refused(DataError, messages, "train", data, "-o", tmp_path / "model")
+
+
+# What is wrong -> the files, and words of the message.
+NOT_ONE_TABLE: dict[str, tuple[dict[str, bytes], list[str]]] = {
+    "an empty folder": ({}, ["expected a folder with files that end in .csv", "found an empty folder"]),
+    "a folder of other things": ({"a.txt": b"x", "b.json": b"{}"}, ["found a.txt, b.json"]),
+    "different columns": (
+        {
+            "a.csv": long("time,x,y", lambda row: f"{row},{row % 7},1"),
+            "b.csv": long("time,x,z", lambda row: f"{row},1,{row % 5}"),
+        },
+        ["a.csv and ", "b.csv have different columns", "b.csv has no y", "a.csv has no z"],
+    ),
+    "different sampling rates": (
+        {
+            "a.csv": long("time,x", lambda row: f"{row},{row % 7}"),
+            "b.csv": long("time,x", lambda row: f"{row * 5},{row % 7}"),
+        },
+        ["files of different sampling rates", "a.csv has a sample every 1 s", "b.csv every 5 s", "signal.resample"],
+    ),
+    "a file of labels": (
+        {"a.csv": long("time,x", lambda row: f"{row},{row % 7}"), "labels.csv": long("label", lambda row: "0", 30)},
+        ["labels.csv have different columns", "labels.csv has no time, x", "a.csv has no label"],
+    ),
+    "a picture among the files": ({"a.csv": CSV.encode(), "b.csv": PNG}, ["b.csv", "found binary data"]),
+    "half a packed file among the files": (
+        {"a.csv": CSV.encode(), "b.csv.gz": gzip.compress(CSV.encode())[:200]},
+        ["b.csv.gz: cannot be unpacked to its end"],
+    ),
+    "a bad cell in the second file": (
+        {"a.csv": CSV.encode(), "b.csv": CSV.replace("9,2,4,0", "9,2,oops,0", 1).encode()},
+        ['b.csv: y: expected numbers, found "oops" in row 10'],
+    ),
+    "local time with a repeated hour": (
+        {
+            "a.csv": long(
+                "time,x",
+                lambda row: f"2026-10-25T0{(row // 60) if row < 180 else (row // 60) - 1}:{row % 60:02d}:00,{row % 7}",
+            )
+        },
+        ["60 of 400 rows", 'first row 181 ("2026-10-25T02:00:00")', "daylight saving", "UTC or with their offset"],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["folder", "pattern"])
+@pytest.mark.parametrize("what", NOT_ONE_TABLE)
+def test_files_that_are_not_one_table_are_refused(what: str, how: str, refused: Refused, tmp_path: Path) -> None:
+    contents, messages = NOT_ONE_TABLE[what]
+    data = tmp_path / "data"
+    data.mkdir()
+    for name, content in contents.items():
+        (data / name).write_bytes(content)
+    if how == "pattern":
+        messages = messages if any(".csv" in name for name in contents) else ["no file matches"]
+    refused(DataError, messages, "train", data if how == "folder" else data / "*.csv*", "-o", tmp_path / "model")
 
 
 @pytest.fixture

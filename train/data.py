@@ -1,36 +1,40 @@
-"""Sensor tables: CSV, CSV.gz or Parquet in, checked rows out."""
+"""Sensor tables: CSV, CSV.gz or Parquet in, checked rows out, whatever their number."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
-from vedette.runtime.csv_samples import MISSING
-from vedette.runtime.signal import MAX_READING, SignalSpec
-from vedette.runtime.times import EARLIEST_S, LATEST_S, parse_time
-from vedette.train.frame import read_frame
-
-if TYPE_CHECKING:
-    import polars as pl
+from vedette.runtime.signal import SignalSpec
+from vedette.train.columns import Column, Readings, read_label
+from vedette.train.frame import Batch, TableFile
+from vedette.train.sources import find_files
+from vedette.train.table_store import RowStore, spans
+from vedette.train.timestamps import Timestamps
 
 # Never input, by contract; the first that is present and that the project names no other for is the time base.
 TIME_COLUMNS = ("time", "timestamp")
 INDEX_COLUMN = "index"
 LABEL_COLUMN = "label"
 NEVER_CHANNELS = (*TIME_COLUMNS, INDEX_COLUMN, LABEL_COLUMN)
-# Up to this part of the rows may be out of time order (a clock set back); beyond, the file is unsorted.
-MAX_LATE = 0.01
-# A text column of which this part reads as numbers is taken for a channel with bad cells, which is an error.
-MOSTLY_NUMERIC = 0.5
+
+HASHED_AT_A_TIME = 2**20
+
+Progress = Callable[[float], None]
 
 
-Column = npt.NDArray[np.float64]
+@dataclass(frozen=True)
+class Recording:
+    """One file of a table: its name and its first row's number in the table."""
+
+    name: str
+    start: int
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class Table:
     ``values`` is ``(n, channels)`` float64, NaN where a value is missing, not finite or beyond
     :data:`~vedette.runtime.signal.MAX_READING`. ``times`` are seconds, ``(n,)``, None where there is no time base;
     ``timestamp`` is the column they come from. ``label`` is ``(n,)`` 0/1 or None. ``notes`` tell what was left out and
-    why.
+    why. ``recordings`` are the files it was read from, in order; within each, times increase, up to a few late rows.
+    ``local_times`` says that times were written without a zone. Large arrays are read-only maps of temporary files.
     """
 
     channels: tuple[str, ...]
@@ -50,58 +55,50 @@ class Table:
     label: npt.NDArray[np.int8] | None
     sha256: str
     notes: tuple[str, ...]
+    recordings: tuple[Recording, ...] = (Recording("", 0),)
+    local_times: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def sample_period_s(self) -> float | None:
-        """Median seconds between samples, None where there is no time base."""
-        return None if self.times is None or len(self) < 2 else float(np.median(np.diff(self.times)))
-
-    @property
-    def late(self) -> npt.NDArray[np.bool_]:
-        """Rows ``(n,)`` that are not newer than all rows before them; no stream takes them."""
-        late = np.zeros(len(self), bool)
-        if self.times is not None:
-            late[1:] = self.times[1:] <= np.maximum.accumulate(self.times)[:-1]
-        return late
-
-    def select(self, rows: npt.NDArray[np.bool_]) -> Table:
-        """The table with only these rows."""
-        times = None if self.times is None else self.times[rows]
-        label = None if self.label is None else self.label[rows]
-        return replace(self, values=self.values[rows], times=times, label=label)
+    def where(self, row: int) -> str:
+        """How a row, counted from 0, is called in a message."""
+        recording = next(found for found in reversed(self.recordings) if found.start <= row)
+        name = f"{recording.name}: " if len(self.recordings) > 1 else ""
+        return f"{name}row {row - recording.start + 1}"
 
 
-def read_table(path: Path, *, channels: list[str] | None = None, timestamp: str | None = None) -> Table:
-    """Read a table to train on.
+def read_table(
+    data: Path | Sequence[Path],
+    *,
+    channels: list[str] | None = None,
+    timestamp: str | None = None,
+    on_progress: Progress | None = None,
+) -> Table:
+    """Read a table to train on, from files, folders and patterns (see :func:`~vedette.train.sources.find_files`).
 
     ``channels`` None takes every numeric column that is not a time, an index or a label; columns without any value are
-    left out with a note, or are an error where they were asked for. Raises :class:`DataError` on anything that cannot
-    be used, naming column and row, and :class:`ConfigError` for a channel that may be none.
+    left out with a note, or are an error where they were asked for. ``on_progress`` is told the part done. Raises
+    :class:`DataError` on anything that cannot be used, naming file, column and row, and :class:`ConfigError` for a
+    channel that may be none.
     """
-    frame = read_frame(path)
-    names = frame.columns
+    sources = find_files(data)
+    files = [TableFile(path) for path in sources.files]
+    first, names = files[0].path, files[0].names
     if timestamp is not None and timestamp not in names:
-        raise DataError(f'{path}: no column "{timestamp}" (the timestamp); {nearest(timestamp, names)}')
+        raise DataError(f'{first}: no column "{timestamp}" (the timestamp); {nearest(timestamp, names)}')
     timestamp = timestamp or next((name for name in TIME_COLUMNS if name in names), None)
     never = {*NEVER_CHANNELS, timestamp}
     if refused := [name for name in channels or () if name in never]:
         raise ConfigError(f'signal.channels: "{refused[0]}" is never a channel; take it out, or rename the column')
     wanted = channels or [name for name in names if name and name not in never]
-    columns = {name: _channel(frame, name, path, must=channels is not None) for name in wanted}
-    notes = [f'column "{name}" is not numeric and is left out' for name in wanted if columns[name] is None]
+    for file in files[1:]:
+        _check_same_columns(files[0], file, {*wanted, timestamp, LABEL_COLUMN} if channels else None)
+    notes = list(sources.notes)
     if "" in names and not channels:
         notes.append("a column without a name is left out")
-    empty = [name for name, column in columns.items() if column is not None and np.isnan(column).all()]
-    if empty and channels:
-        raise DataError(f'{path}: channel "{empty[0]}" has no value at all; take it out of the channels')
-    notes += [f'column "{name}" has no value at all and is left out' for name in empty]
-    kept = {name: column for name, column in columns.items() if column is not None and name not in empty}
-    if not kept:
-        raise DataError(f"{path}: expected at least one numeric column with values, found none in {', '.join(names)}")
-    return _table(path, frame, kept, timestamp, notes)
+    reader = _Reader(files, wanted, timestamp, labelled=LABEL_COLUMN in names)
+    return reader.read(notes, must=channels is not None, may_be_empty=False, on_progress=on_progress)
 
 
 def read_signal(path: Path, signal: SignalSpec, *, labelled: bool = True) -> Table:
@@ -110,110 +107,140 @@ def read_signal(path: Path, signal: SignalSpec, *, labelled: bool = True) -> Tab
     Without the signal's timestamp column the table has no times, and without ``labelled`` no label. Raises
     :class:`DataError` as :func:`read_table` does.
     """
-    frame = read_frame(path)
-    if not labelled:
-        frame = frame.drop(LABEL_COLUMN, strict=False)
-    columns = {name: _channel(frame, name, path, must=True) for name in signal.names}
-    timestamp = signal.timestamp if signal.timestamp in frame.columns else None
-    return _table(path, frame, {name: column for name, column in columns.items() if column is not None}, timestamp, [])
+    file = TableFile(path)
+    timestamp = signal.timestamp if signal.timestamp in file.names else None
+    reader = _Reader([file], list(signal.names), timestamp, labelled=labelled and LABEL_COLUMN in file.names)
+    return reader.read(must=True, may_be_empty=True)
 
 
-def _table(
-    path: Path, frame: pl.DataFrame, columns: dict[str, Column], timestamp: str | None, notes: list[str]
-) -> Table:
-    return Table(
-        channels=tuple(columns),
-        values=np.column_stack(list(columns.values())),
-        timestamp=timestamp,
-        times=None if timestamp is None else _times(frame[timestamp], f"{path}: {timestamp}"),
-        label=_label(frame[LABEL_COLUMN], str(path)) if LABEL_COLUMN in frame.columns else None,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        notes=tuple(notes),
+def _check_same_columns(first: TableFile, other: TableFile, needed: set[str | None] | None) -> None:
+    """Raise :class:`DataError` where a file has other columns than the first one, of the ``needed`` ones; any order."""
+    ours = [name for name in first.names if name and (needed is None or name in needed)]
+    theirs = [name for name in other.names if name and (needed is None or name in needed)]
+    if set(ours) == set(theirs):
+        return
+    differences = [
+        f"{file.path} has no {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}"
+        for file, missing in (
+            (other, [name for name in ours if name not in theirs]),
+            (first, [name for name in theirs if name not in ours]),
+        )
+        if missing
+    ]
+    raise DataError(
+        f"{first.path} and {other.path} have different columns: {'; '.join(differences)}; "
+        "give files of one kind, or name the columns that all have in signal.channels"
     )
 
 
-def _channel(frame: pl.DataFrame, name: str, path: Path, *, must: bool) -> Column | None:
-    """A column as float64, NaN where missing. Text gives None, or an error where the column ``must`` be a channel."""
-    if name not in frame.columns:
-        raise DataError(f'{path}: no channel "{name}"; {nearest(name, frame.columns)}')
-    import polars as pl
+class _Reader:
+    """Reads files of the same columns into one table."""
 
-    column, where = frame[name], f"{path}: {name}"
-    if column.dtype == pl.Boolean or column.dtype.is_numeric() or column.dtype == pl.Null:
-        return _readings(column.cast(pl.Float64))
-    if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
-        if must:
-            raise DataError(f"{where}: expected numbers, found a column of {column.dtype}")
-        return None
-    text = column.cast(pl.String).str.strip_chars()
-    numbers = text.cast(pl.Float64, strict=False)
-    written = text.is_not_null() & ~text.str.to_lowercase().is_in(list(MISSING))
-    bad = (numbers.is_null() & written).arg_true()
-    if not must and len(bad) > (1 - MOSTLY_NUMERIC) * len(written.arg_true()):
-        return None
-    if len(bad):
-        raise DataError(
-            f'{where}: expected numbers, found "{text[bad[0]]}" in row {bad[0] + 1} ({len(bad)} such cells)'
+    def __init__(self, files: list[TableFile], wanted: list[str], timestamp: str | None, *, labelled: bool) -> None:
+        self._files, self._timestamp, self._labelled = files, timestamp, labelled
+        names = files[0].names
+        for name in wanted:
+            if name not in names:
+                raise DataError(f'{files[0].path}: no channel "{name}"; {nearest(name, names)}')
+        if not wanted:
+            raise self._no_channel()
+        self._readings = [Readings(name) for name in wanted]
+        self._columns = [*wanted, *([timestamp] if timestamp else []), *([LABEL_COLUMN] if labelled else [])]
+        #: The columns that have no text among the first cells, and the store of their values.
+        self._stored: list[Readings] = []
+        self._values: RowStore | None = None
+        self._times, self._label = RowStore(None), RowStore(None, np.int8)
+        self._local_times = False
+        self._notes: list[str] = []
+
+    def read(
+        self, notes: Sequence[str] = (), *, must: bool, may_be_empty: bool, on_progress: Progress | None = None
+    ) -> Table:
+        """The table, with these notes and its own.
+
+        Where columns ``must`` be channels, text in them is an error, else they are left out with a note; so is one
+        without any value unless it ``may_be_empty``.
+        """
+        self._notes += notes
+        recordings, done = [], 0
+        total = sum(file.size for file in self._files)
+        for file in self._files:
+            recordings.append(Recording(str(file.path), len(self._values) if self._values else 0))
+            timestamps = Timestamps(file.path, self._timestamp) if self._timestamp else None
+            for batch in file.batches(self._columns):
+                self._take(file.path, batch, timestamps)
+                if on_progress:
+                    on_progress((done + min(batch.part, 1.0) * file.size) / total)
+            done += file.size
+            if timestamps:
+                note = timestamps.finish()
+                self._notes += [note] if note else []
+                self._local_times = self._local_times or timestamps.local
+        if on_progress:
+            on_progress(1.0)
+        channels, values = self._channels(must=must, may_be_empty=may_be_empty)
+        return Table(
+            channels=channels,
+            values=values,
+            timestamp=self._timestamp,
+            times=self._times.finish() if self._timestamp else None,
+            label=self._label.finish() if self._labelled else None,
+            sha256=_sha256(self._files),
+            notes=tuple(self._notes),
+            recordings=tuple(recordings),
+            local_times=self._local_times,
         )
-    return _readings(numbers)
 
+    def _take(self, path: Path, batch: Batch, timestamps: Timestamps | None) -> None:
+        """Store a batch."""
+        columns = {each.name: each.take(path, batch.frame[each.name], batch.first_row) for each in self._readings}
+        if self._values is None:
+            self._stored = [each for each in self._readings if each.is_numeric]
+            self._values = RowStore(len(self._stored))
+        stored: list[Column] = [columns[each.name] for each in self._stored]
+        self._values.append(np.column_stack(stored) if stored else np.empty((len(batch.frame), 0)))
+        if timestamps and self._timestamp:
+            self._times.append(timestamps.take(batch.frame[self._timestamp], batch.first_row))
+        if self._labelled:
+            self._label.append(read_label(path, batch.frame[LABEL_COLUMN], batch.first_row))
 
-def _readings(column: pl.Series) -> Column:
-    """A numeric column with NaN for everything that is no measurement."""
-    values = column.fill_null(np.nan).to_numpy().astype(np.float64)
-    return np.where(np.abs(values) <= MAX_READING, values, np.nan)
+    def _channels(self, *, must: bool, may_be_empty: bool) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+        """The names and values of the channels."""
+        for each in self._readings:
+            each.check(must=must)
+        numeric = [each for each in self._readings if each.is_numeric]
+        empty = [] if may_be_empty else [each.name for each in numeric if not each.has_value]
+        if empty and must:
+            raise DataError(
+                f'{self._files[0].path}: channel "{empty[0]}" has no value at all; take it out of the channels'
+            )
+        self._notes += [
+            f'column "{each.name}" is not numeric and is left out' for each in self._readings if not each.is_numeric
+        ]
+        self._notes += [f'column "{name}" has no value at all and is left out' for name in empty]
+        kept = [place for place, each in enumerate(self._stored) if each.is_numeric and each.name not in empty]
+        if not kept or self._values is None:
+            raise self._no_channel()
+        values = self._values.finish()
+        if len(kept) < len(self._stored):
+            narrow = RowStore(len(kept))
+            for span in spans(values):
+                narrow.append(values[span][:, kept])
+            values = narrow.finish()
+        return tuple(self._stored[place].name for place in kept), values
 
-
-def _label(column: pl.Series, where: str) -> npt.NDArray[np.int8]:
-    import polars as pl
-
-    simple = column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.String, pl.Null)
-    values = column.cast(pl.Float64, strict=False) if simple else pl.Series([None] * len(column), dtype=pl.Float64)
-    bad = (~values.is_in([0.0, 1.0]) | values.is_null()).arg_true()
-    if len(bad):
-        raise DataError(f"{where}: label: expected 0 or 1, found {column[bad[0]]!r:.40} in row {bad[0] + 1}")
-    return values.cast(pl.Int8).to_numpy()
-
-
-def _times(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
-    """A timestamp column in seconds: numbers are seconds, text is ISO 8601 (no zone means UTC)."""
-    import polars as pl
-
-    if column.null_count():
-        row = column.is_null().arg_true()[0] + 1
-        raise DataError(f"{where}: no timestamp in row {row}; fill it in or leave the row out")
-    if column.dtype.is_numeric():
-        seconds = column.cast(pl.Float64).to_numpy().astype(np.float64)
-    else:
-        seconds = _written_seconds(column, where)
-    usable = (seconds >= EARLIEST_S) & (seconds <= LATEST_S)
-    if not usable.all():
-        row = int(np.argmin(usable))
-        raise DataError(
-            f"{where}: row {row + 1}: expected seconds since 1970 in the years 1 to 9999, found {seconds[row]:.6g}"
-            + ("; that looks like milliseconds" if LATEST_S < seconds[row] < LATEST_S * 1000 else "")
+    def _no_channel(self) -> DataError:
+        file = self._files[0]
+        return DataError(
+            f"{file.path}: expected at least one numeric column with values, found none in {', '.join(file.names)}"
         )
-    late = np.flatnonzero(seconds[1:] <= np.maximum.accumulate(seconds)[:-1]) + 1
-    if len(late) > MAX_LATE * len(seconds):
-        raise DataError(
-            f"{where}: {len(late)} of {len(seconds)} rows are not newer than the rows before them, first row "
-            f'{late[0] + 1} ("{column[int(late[0])]}"); sort the rows by time and keep one of each'
-        )
-    return seconds
 
 
-def _written_seconds(column: pl.Series, where: str) -> npt.NDArray[np.float64]:
-    """Timestamps as text, read by the gateway's own rules, or as dates."""
-    import polars as pl
-
-    if column.dtype == pl.String:
-        seconds = np.empty(len(column))
-        for row, text in enumerate(column):
-            try:
-                seconds[row] = parse_time(text)
-            except DataError as error:
-                raise DataError(f"{where}: row {row + 1}: {error}") from None
-        return seconds
-    if not isinstance(column.dtype, (pl.Datetime, pl.Date)):
-        raise DataError(f"{where}: expected timestamps or seconds, found {column.dtype}")
-    return column.cast(pl.Datetime("us")).to_physical().to_numpy().astype(np.float64) / 1e6
+def _sha256(files: Sequence[TableFile]) -> str:
+    """The hash of the files' bytes, one after another."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.path.open("rb") as data:
+            while block := data.read(HASHED_AT_A_TIME):
+                digest.update(block)
+    return digest.hexdigest()

@@ -46,7 +46,6 @@ def test_csv_packed_csv_and_parquet_give_the_same_table(tmp_path: Path) -> None:
         assert table.notes == ('column "fault" is not numeric and is left out',)
         assert table.times is not None
         assert np.diff(table.times).tolist() == [1.0] * 99
-        assert table.sample_period_s == 1.0
         assert table.label is not None
         assert not table.label.any()
         np.testing.assert_array_equal(table.values, tables[0].values)
@@ -169,11 +168,11 @@ def test_spaces_around_names_and_numbers_do_not_matter(tmp_path: Path) -> None:
     assert table.values.ravel().tolist() == [5.0, 6.0]
 
 
-def test_a_few_repeated_timestamps_are_told_as_late_and_many_are_an_error(tmp_path: Path) -> None:
+def test_a_few_repeated_timestamps_are_read_and_many_are_an_error(tmp_path: Path) -> None:
     times = list(range(300))
     times[100] = times[99]
     table = read_table(csv(tmp_path, "time,a\n" + "".join(f"{time},1\n" for time in times)))
-    assert np.flatnonzero(table.late).tolist() == [100]
+    assert len(table) == 300
     times = [time // 2 for time in range(300)]
     with pytest.raises(DataError, match=r'150 of 300 rows are not newer.* first row 2 \("0"\); sort the rows by time'):
         read_table(csv(tmp_path, "time,a\n" + "".join(f"{time},1\n" for time in times)))
@@ -247,3 +246,105 @@ def test_a_damaged_parquet_file_is_a_data_error(damage: str, tmp_path: Path) -> 
     path.write_bytes(broken[damage])
     with pytest.raises(DataError, match="not a readable table"):
         read_table(path)
+
+
+def parts(folder: Path, *texts: str) -> list[Path]:
+    paths = [folder / f"part{number}.csv" for number, _ in enumerate(texts, 1)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return paths
+
+
+def test_files_are_one_table_in_the_order_of_their_names(tmp_path: Path) -> None:
+    paths = parts(tmp_path, "time,a,b\n1,5,0\n2,6,0\n", "b,a,time\n1,7,3\n")
+    tables = [read_table(tmp_path), read_table(tmp_path / "*.csv"), read_table(paths)]
+    for table in tables:
+        assert table.values.tolist() == [[5, 0], [6, 0], [7, 1]]
+        assert table.times is not None
+        assert table.times.tolist() == [1, 2, 3]
+        assert [(recording.name, recording.start) for recording in table.recordings] == [
+            (str(paths[0]), 0),
+            (str(paths[1]), 2),
+        ]
+    assert len({table.sha256 for table in tables}) == 1
+    assert tables[0].where(2) == f"{paths[1]}: row 1"
+
+
+def test_files_with_different_columns_are_an_error_that_names_both_and_the_columns(tmp_path: Path) -> None:
+    first, second = parts(tmp_path, "time,a,b\n1,5,6\n", "time,a,c,d\n2,5,6,7\n")
+    message = f"{first} and {second} have different columns: {second} has no b; {first} has no c, d; give files of one"
+    with pytest.raises(DataError) as error:
+        read_table(tmp_path)
+    assert message in str(error.value)
+    assert read_table(tmp_path, channels=["a"]).values.tolist() == [[5], [5]], "only what was asked for must be there"
+
+
+def test_a_file_of_labels_among_the_data_is_an_error(tmp_path: Path) -> None:
+    parts(tmp_path, "time,a\n1,5\n", "label\n0\n1\n")
+    with pytest.raises(DataError, match=r"part2\.csv has no time, a; .*part1\.csv has no label"):
+        read_table(tmp_path)
+    with pytest.raises(DataError, match="different columns"):
+        read_table(tmp_path, channels=["a"])
+
+
+def test_text_that_appears_late_is_found_and_its_file_and_row_are_named(tmp_path: Path) -> None:
+    parts(tmp_path, "a,b\n1,5\n2,6\n", "a,b\n3,7\n4,oops\n")
+    with pytest.raises(DataError, match=r'part2\.csv: b: expected numbers, found "oops" in row 2 \(1 such cells\)'):
+        read_table(tmp_path)
+    parts(tmp_path, "a,b\n1,\n2,\n", "a,b\n3,run\n4,idle\n")
+    table = read_table(tmp_path)
+    assert table.channels == ("a",)
+    assert table.notes == ('column "b" is not numeric and is left out',)
+
+
+def test_a_file_without_rows_among_others_is_an_error(tmp_path: Path) -> None:
+    parts(tmp_path, "a\n1\n", "a\n")
+    with pytest.raises(DataError, match=r"part2\.csv: a header but no rows"):
+        read_table(tmp_path)
+
+
+@pytest.mark.slow
+def test_what_is_read_does_not_depend_on_the_size_of_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    frame = pl.DataFrame(
+        {
+            "time": [f"2026-01-01 00:{i // 60:02d}:{i % 60:02d}.5" for i in range(500)],
+            "a": rng.normal(size=500),
+            "b": [None if i % 50 == 7 else "NA" if i == 3 else str(i) for i in range(500)],
+            "on": [i % 3 == 0 for i in range(500)],
+            "mode": ["run, fast"] * 250 + ['stop "now"'] * 250,
+            "label": [i // 400 for i in range(500)],
+        }
+    )
+    frame.write_csv(tmp_path / "data.csv")
+    (tmp_path / "data.csv.gz").write_bytes(gzip.compress((tmp_path / "data.csv").read_bytes()))
+    frame.write_parquet(tmp_path / "data.parquet")
+    whole = read_table(tmp_path / "data.csv")
+    assert whole.channels == ("a", "b", "on")
+    for portion, cells in ((50, 4), (333, 50), (10**6, 10**6)):
+        monkeypatch.setattr("vedette.train.csv_rows.PORTION", portion)
+        monkeypatch.setattr("vedette.train.frame.CELLS", cells)
+        monkeypatch.setattr("vedette.train.table_store.IN_MEMORY", portion)
+        monkeypatch.setattr("vedette.train.table_store.BLOCK_BYTES", portion)
+        for name in ("data.csv", "data.csv.gz", "data.parquet"):
+            table = read_table(tmp_path / name)
+            assert table.channels == whole.channels
+            assert table.notes == whole.notes
+            for found, expected in ((table.values, whole.values), (table.times, whole.times)):
+                np.testing.assert_array_equal(found, expected)  # type: ignore[arg-type]
+            assert table.label is not None
+            assert table.label.tolist() == [i // 400 for i in range(500)]
+
+
+@pytest.mark.parametrize("cells", ["1,0", "true,false", "True,FALSE", "1,false"])
+def test_switches_are_channels(cells: str, tmp_path: Path) -> None:
+    first, second = cells.split(",")
+    assert read_table(csv(tmp_path, f"a,on\n1,{first}\n2,{second}\n")).values[:, 1].tolist() == [1.0, 0.0]
+
+
+def test_progress_is_told_up_to_the_end(tmp_path: Path) -> None:
+    parts(tmp_path, "a\n1\n2\n", "a\n3\n")
+    told: list[float] = []
+    read_table(tmp_path, on_progress=told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
