@@ -80,7 +80,7 @@ def compare(
     normal = score_held_out(model, float_model, data)
     auc = _injected_auc(model, data, {"float": float_model, "int8": int8_model})
     float_threshold = float(model.calibration["threshold"])
-    float_scores, int8_scores = normal.score[normal.window_rows], int8_normal.score[int8_normal.window_rows]
+    float_scores, int8_scores = normal.window_score, int8_normal.window_score
     return Comparison(
         float_auc_roc=auc["float"],
         int8_auc_roc=auc["int8"],

@@ -17,7 +17,7 @@ from vedette.runtime.manifest import Manifest
 from vedette.runtime.selftest import replay
 from vedette.train import model_dir
 from vedette.train.convert import float_model
-from vedette.train.held_out import calibrate_held_out, draft_manifest, score_held_out
+from vedette.train.held_out import calibrate_detector, draft_manifest, score_held_out
 from vedette.train.model_dir import ModelDir
 
 RECIPE = ["ptq"]
@@ -58,7 +58,7 @@ def export(
     on_step("calibrate")
     deployed = Model(quantized, package=board.interpreter.package, threads=board.threads)
     normal = score_held_out(model, deployed, data)
-    calibration = calibrate_held_out(model, normal)
+    calibration = calibrate_detector(model, deployed, data, normal)
     on_step("compare with float")
     comparison = compare(
         model,

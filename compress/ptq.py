@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from vedette.errors import ModelError
 from vedette.runtime.signal import FloatArray
 from vedette.train.convert import convert, head_converter
 from vedette.train.model_dir import ModelDir
 from vedette.train.tensorflow import import_tensorflow
+
+# An activation with a smaller step than this is the same for all representative windows.
+SMALLEST_STEP = 1e-6
+# Windows of noise that wake such layers.
+NOISE_WINDOWS = 64
 
 
 def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: bool, fixed_batch: bool) -> bytes:
@@ -16,7 +22,26 @@ def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: 
 
     ``representative`` are flat scaled windows that cover the range; ``per_channel`` gives each output unit its own
     weight scale, which Edge TPU compilers refuse for dense layers; ``fixed_batch`` fixes the batch to 1, as they want.
+    Raises :class:`ModelError` where a layer's range cannot be found.
     """
+    quantized = _convert(model, representative, per_channel=per_channel, fixed_batch=fixed_batch)
+    if smallest_step(quantized) >= SMALLEST_STEP:
+        return quantized
+    # Where nothing can be predicted, training may switch a layer off on all normal windows. Its range is then nothing,
+    # which kernels refuse; anything within the input's range will do, as the network is a constant on normal windows.
+    clip = model.signal.input_clip
+    noise = np.random.default_rng(0).uniform(-clip, clip, (NOISE_WINDOWS, representative.shape[1])).astype(np.float32)
+    ranged = np.concatenate([representative, noise])
+    quantized = _convert(model, ranged, per_channel=per_channel, fixed_batch=fixed_batch)
+    if smallest_step(quantized) < SMALLEST_STEP:
+        raise ModelError(
+            "a layer of the network is off whatever the input, so that it cannot be quantized: nothing was learned. "
+            "Train again with another model.seed or model.kind"
+        )
+    return quantized
+
+
+def _convert(model: ModelDir, representative: FloatArray, *, per_channel: bool, fixed_batch: bool) -> bytes:
     tf, _ = import_tensorflow()
     converter = head_converter(model, model.load_core(), batch=1 if fixed_batch else None)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -25,3 +50,17 @@ def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: 
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
     return convert(converter)
+
+
+def smallest_step(quantized: bytes) -> float:
+    """The smallest quantization scale of the int8 activations of a .tflite model."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromPackedBuf(quantized, 0)
+    tensors = graph.subgraphs[0].tensors
+    # Weights and constants have data; the first buffer is the empty one.
+    return min(
+        float(tensor.quantization.scale[0])
+        for tensor in tensors
+        if tensor.type == schema.TensorType.INT8 and graph.buffers[tensor.buffer].data is None
+    )

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from vedette.train.models import MODEL_KINDS
+
 CHANNELS = ("flow", "level", "heat", "power", "speed", "valve")
-KINDS = ("ae", "vae")
+KINDS = tuple(MODEL_KINDS)
 BOARDS = ("x86-64", "coral-usb")
 PERIOD_S = 2.0
 TRAIN_ROWS, TEST_ROWS = 2500, 900

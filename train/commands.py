@@ -35,13 +35,29 @@ def _late_bar(label: str) -> Iterator[Callable[[float], None]]:
 @click.argument("kind")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Directory to write to.  [default: ./KIND]")
 @click.option("--seed", type=click.IntRange(min=0), default=7, show_default=True, help="Same seed, same data.")
-@click.option("--train-hours", type=float, default=24.0, show_default=True, help="Normal operation to simulate.")
-@click.option("--test-hours", type=float, default=24.0, show_default=True, help="Operation with faults, after it.")
+@click.option("--train-hours", type=float, help="Normal operation to simulate.  [default: see KIND]")
+@click.option("--test-hours", type=float, help="Operation with faults, after it.  [default: see KIND]")
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
-def simulate(*, kind: str, output: Path | None, seed: int, train_hours: float, test_hours: float, force: bool) -> None:
-    """Simulate a machine's data, with labelled faults.
+def simulate(
+    *,
+    kind: str,
+    output: Path | None,
+    seed: int,
+    train_hours: float | None,
+    test_hours: float | None,
+    force: bool,
+) -> None:
+    """Simulate data to watch, with labelled faults.
 
-    KIND is "pump". Writes train.csv (normal operation) and test.csv (with `label` and `fault`).
+    Writes train.csv (normal operation) and test.csv (with `label` and `fault`).
+
+    \b
+    KIND     train h  test h  what
+    pump          24      24  a centrifugal pump on a variable-frequency drive
+    ecg          0.4     0.4  a two-lead wearable electrocardiogram
+    meter        672     672  a smart meter at a house
+    network      240     168  the traffic counters of an internet gateway
+    atm         2160    1440  the counters of a cash machine
     """
     from vedette.errors import ConfigError, OutputError, nearest
     from vedette.train.simulators import SIMULATORS
@@ -72,26 +88,31 @@ def simulate(*, kind: str, output: Path | None, seed: int, train_hours: float, t
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="Detector project file (vedette.toml).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default="model", show_default=True, help="Directory.")
-def train(*, data: Path, config: Path | None, output: Path) -> None:
+def train(*, data: tuple[Path, ...], config: Path | None, output: Path) -> None:
     """Train a detector on normal data.
 
-    DATA is CSV, CSV.gz or Parquet. Columns named time, timestamp, index or label are never input.
+    DATA is CSV, CSV.gz or Parquet: files, folders of them, or patterns like "logs/*.csv"; it may be larger than memory.
+    Columns named time, timestamp, index or label are never input.
     """
     from vedette.train.config import load_config
 
     project = load_config(config)
     from vedette.train.pipeline import train as run
 
-    with rounds_bar("training") as on_progress:
-        model, notes = run(data, project, output, on_progress=on_progress)
+    with _training_bar() as (on_read, on_candidate, on_progress):
+        model, notes = run(data, project, output, on_read=on_read, on_candidate=on_candidate, on_progress=on_progress)
+    if "auto" in model.provenance:
+        from vedette.train.auto_view import print_candidates
+
+        print_candidates(model.provenance["auto"])
     for note in notes:
         click.echo(f"note: {note}", err=True)
     calibration = model.calibration
     budget = ", ".join(f"{name} = {value:g}" for name, value in calibration["budget"].items())
-    how = "read off the held-out data" if calibration["supported"] else "extrapolated from the held-out data's tail"
+    how = ("read off" if calibration["supported"] else "extrapolated from the tail of") + f" {calibration['scores_of']}"
     windows = model.provenance["train_windows"]
     click.echo(f"{model.model.kind} on {len(model.signal.channels)} channels, {windows:,} windows", err=True)
     click.echo(f"threshold {calibration['threshold']:.4g} for {budget} ({how})", err=True)
@@ -99,23 +120,37 @@ def train(*, data: Path, config: Path | None, output: Path) -> None:
     click.echo(f"next: vedette export {shlex.quote(str(output))} --board x86-64", err=True)
 
 
+_OnRead = Callable[[float], None] | None
+_OnCandidate = Callable[[int, int, str], None] | None
+_OnRound = Callable[[int, int, float], None] | None
+
+
 @contextmanager
-def rounds_bar(label: str) -> Iterator[Callable[[int, int, float], None] | None]:
-    """A bar on stderr with the loss, for ``on_progress`` of training; None where nobody looks."""
+def _training_bar() -> Iterator[tuple[_OnRead, _OnCandidate, _OnRound]]:
+    """A bar on stderr for reading, for candidates where there are any, then for the rounds of training, with the loss;
+    None three times where nobody looks."""
     if not sys.stderr.isatty():
-        yield None
+        yield None, None, None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn(label), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("starting TensorFlow", total=None)
+        task = bar.add_task("reading", total=None)
 
-        def update(done: int, total: int, loss: float) -> None:
+        def on_read(part: float) -> None:
+            bar.update(task, completed=part, total=1.0)
+            if part >= 1.0:
+                bar.reset(task, total=None, description="starting TensorFlow")
+
+        def on_candidate(number: int, total: int, what: str) -> None:
+            bar.update(task, completed=number - 1, total=total, description=f"candidate {number} of {total}: {what}")
+
+        def on_round(done: int, total: int, loss: float) -> None:
             bar.update(task, completed=done, total=total, description=f"held-out loss {loss:.4f}")
 
-        yield update
+        yield on_read, on_candidate, on_round
 
 
 @click.command()
@@ -151,28 +186,50 @@ def score(*, bundle: Path, data: Path, output: Path | None, window_scores: bool,
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--json", "json_path", type=click.Path(path_type=Path, allow_dash=True), help="Write JSON (- is stdout).")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a picture, .png or .svg.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Take the labels from this file instead of DATA.")
 @click.option("--normal", type=click.Path(path_type=Path), help="Normal data to fit the baselines to.")
 @click.option("--interpreter", help="TFLite package to use: ai-edge-litert or tflite-runtime.")
-def evaluate(*, bundle: Path, data: Path, json_path: Path | None, normal: Path | None, interpreter: str | None) -> None:
+def evaluate(
+    *,
+    bundle: Path,
+    data: Path,
+    json_path: Path | None,
+    plot: Path | None,
+    labels: Path | None,
+    normal: Path | None,
+    interpreter: str | None,
+) -> None:
     """Measure a bundle on labelled data, beside baselines.
 
-    DATA has a column label with 0 and 1. Without --normal, the baselines are fitted to DATA's rows, without labels.
+    DATA has a column label with 0 and 1, or --labels names a file with one label for each row. Give the training data
+    as --normal: without it the baselines are fitted to DATA's own rows, without labels.
     """
     import json
 
+    from vedette.train.plots import FORMATS
+
+    form = FORMATS.get(plot.suffix.lower()) if plot else "png"
+    if form is None:
+        raise click.BadParameter(f"expected a name that ends in .png or .svg, found {plot}", param_hint="--plot")
     from vedette.runtime import bundle as bundles
     from vedette.train.evaluation import evaluate as run
+    from vedette.train.evaluation_plot import plot_evaluation
     from vedette.train.evaluation_view import print_metrics
 
     loaded = bundles.read(bundle)
-    metrics = run(loaded, loaded.load_model(package=interpreter), data, normal=normal).metrics
-    text = json.dumps(metrics, indent=1) + "\n"
+    model = loaded.load_model(package=interpreter)
+    with _late_bar("evaluating") as progress:
+        found = run(loaded, model, data, normal=normal, labels=labels, on_progress=progress)
+    text = json.dumps(found.metrics, indent=1) + "\n"
+    if plot:
+        bundles.write(plot, plot_evaluation(loaded, found, form=form))
     if json_path and str(json_path) != "-":
         bundles.write(json_path, text.encode())
     if json_path and str(json_path) == "-":
         click.echo(text, nl=False)
     else:
-        print_metrics(metrics)
+        print_metrics(found.metrics)
 
 
 COMMANDS: list[click.Command] = [simulate, train, score, evaluate]

@@ -13,7 +13,10 @@ from vedette.errors import ConfigError, nearest
 from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import MissingPolicy
 
-ModelKind = Literal["ae", "vae"]
+ModelKind = Literal["ae", "conv_ae", "vae", "conv_vae"]
+# What a key says that the data is to decide, see vedette.train.auto.
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
 KINDS = {
     bool: "true or false",
     str: "text",
@@ -30,37 +33,69 @@ LARGEST = 1e15
 
 
 @dataclass(frozen=True)
-class SignalConfig:
+class SignalSection:
     """What the data is. ``None`` means: found in the data.
 
     ``timestamp`` defaults to a column named time or timestamp, ``channels`` to every numeric column that is not a time,
     an index or a label. ``units``, by channel, are shown in alerts. ``max_gap_s`` bounds how long a missing value is
-    held; the default is one window.
+    held; the default is one window. ``window`` defaults to 64 samples for up to 4 channels and to 16 for more; "auto"
+    spans the period of the signal. Samples at irregular times are put on a grid of ``sample_period_s``; ``resample``
+    true does so with any, false with none.
     """
 
     timestamp: str | None = None
     sample_period_s: float | None = None
     channels: list[str] | None = None
     units: dict[str, str] | None = None
-    window: int = 16
+    window: int | Auto | None = None
     stride: int = 1
     missing: MissingPolicy = "hold"
     max_gap_s: float | None = None
+    resample: bool | None = None
+
+    def fixed(self, window: int | None) -> SignalConfig:
+        """The section with that window; None is the default one."""
+        return SignalConfig(**{**vars(self), "window": window})
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """Which network: kind, size of the latent layer (None: a quarter of the input, 2 to 16), hidden units, seed.
+class SignalConfig(SignalSection):
+    """A signal section whose window is not left to the data."""
+
+    window: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelSection:
+    """Which network: kind, size of the latent layer (None: half of the input, 4 to 32), hidden units, seed.
 
     A ``predictive`` network does not see a window's last row and has to expect it from the rows before; otherwise it
-    copies it through the latent layer.
+    copies it through the latent layer. What is "auto" is chosen by training several.
     """
 
-    kind: ModelKind = "vae"
+    kind: ModelKind | Auto = "vae"
     predictive: bool = True
+    latent: int | Auto | None = None
+    hidden: int | Auto = 64
+    seed: int = 0
+
+    @property
+    def auto(self) -> tuple[str, ...]:
+        """The keys that are "auto"."""
+        return tuple(item.name for item in fields(self) if getattr(self, item.name) == AUTO)
+
+    def fixed(self, **chosen: Any) -> ModelConfig:
+        """The section with ``chosen`` values, and the default ones for the other keys that are "auto"."""
+        return ModelConfig(**{name: value for name, value in {**vars(self), **chosen}.items() if value != AUTO})
+
+
+@dataclass(frozen=True)
+class ModelConfig(ModelSection):
+    """A model section with nothing left to the data: what is trained, and what a model directory keeps."""
+
+    kind: ModelKind = "vae"
     latent: int | None = None
     hidden: int = 64
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,8 +126,8 @@ class ProjectConfig:
     name: str | None = None
     version: str = "1"
     sequence: int = 1
-    signal: SignalConfig = field(default_factory=SignalConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    signal: SignalSection = field(default_factory=SignalSection)
+    model: ModelSection = field(default_factory=ModelSection)
     threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
     alert: AlertConfig = field(default_factory=AlertConfig)
 
@@ -135,18 +170,22 @@ def read_section(kind: type[Any], document: dict[str, Any], where: str) -> Any:
 
 
 def _value(value: Any, hint: Any, place: str) -> Any:
-    if get_origin(hint) is Literal:
-        choices = get_args(hint)
-        if value not in choices:
-            raise ConfigError(f'{place}: unknown value "{value}"; {nearest(str(value), choices)}')
+    """Check a value against a type, or a union of words and at most one other type."""
+    options = (hint,) if get_origin(hint) in (Literal, list, dict, None) else get_args(hint)
+    words = [word for option in options if get_origin(option) is Literal for word in get_args(option)]
+    kinds = [option for option in options if get_origin(option) is not Literal and option is not type(None)]
+    if isinstance(value, str) and value in words:
         return value
-    kinds = [kind for kind in (get_args(hint) or (hint,)) if kind is not type(None)]
+    if not kinds:
+        raise ConfigError(f'{place}: unknown value "{value}"; {nearest(str(value), words)}')
     kind = get_origin(kinds[0]) or kinds[0]
+    expected = " or ".join([KINDS[kind], *(f'"{word}"' for word in words)])
     accepted = (int, float) if kind is float else kind
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     good = isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
     if not good or not all(isinstance(item, str) and item for item in inside):
-        raise ConfigError(f"{place}: expected {KINDS[kind]}, found {value!r:.80}")
+        meant = f"; {nearest(value, words)}" if words and isinstance(value, str) else ""
+        raise ConfigError(f"{place}: expected {expected}, found {value!r:.80}{meant}")
     if kind in (int, float) and not abs(value) <= LARGEST:
         raise ConfigError(f"{place}: expected {KINDS[kind]} of at most {LARGEST:g}, found {value!r:.80}")
     return float(value) if kind is float else value
@@ -157,18 +196,19 @@ def _check(config: ProjectConfig, where: str) -> None:
     budget = config.threshold
     given = [item.name for item in fields(budget) if getattr(budget, item.name) is not None]
     channels, units = config.signal.channels or [], f"1 to {MAX_UNITS}"
+    window, latent, hidden = config.signal.window, config.model.latent, config.model.hidden
     checks = [
         (config.name is None or NAME.fullmatch(config.name), "name", NAME_RULE, config.name),
         (NAME.fullmatch(config.version), "version", NAME_RULE, config.version),
         (config.sequence >= 0, "sequence", "0 or more", config.sequence),
         (config.signal.channels != [], "signal: channels", "one channel or more", config.signal.channels),
         (len(set(channels)) == len(channels), "signal: channels", "different words", config.signal.channels),
-        (2 <= config.signal.window <= MAX_WINDOW, "signal: window", f"2 to {MAX_WINDOW} samples", config.signal.window),
+        (_within(window, 2, MAX_WINDOW), "signal: window", f"2 to {MAX_WINDOW} samples", window),
         (1 <= config.signal.stride <= MAX_WINDOW, "signal: stride", f"1 to {MAX_WINDOW} samples", config.signal.stride),
         (_positive(config.signal.sample_period_s), "signal: sample_period_s", "above 0", config.signal.sample_period_s),
         (_positive(config.signal.max_gap_s), "signal: max_gap_s", "above 0", config.signal.max_gap_s),
-        (1 <= (config.model.latent or 1) <= MAX_UNITS, "model: latent", units, config.model.latent),
-        (1 <= config.model.hidden <= MAX_UNITS, "model: hidden", units, config.model.hidden),
+        (_within(latent, 1, MAX_UNITS), "model: latent", units, latent),
+        (_within(hidden, 1, MAX_UNITS), "model: hidden", units, hidden),
         (0 <= config.model.seed < 2**32, "model: seed", "0 to 4294967295", config.model.seed),
         (len(given) <= 1, "threshold", "one budget", " and ".join(given)),
         (_positive(budget.false_alarms_per_day), "threshold: false_alarms_per_day", "above 0 (no threshold keeps 0)",
@@ -184,6 +224,10 @@ def _check(config: ProjectConfig, where: str) -> None:
     for good, key, expected, found in checks:
         if not good:
             raise ConfigError(f"{where}: {key}: expected {expected}, found {found}")
+
+
+def _within(value: int | Auto | None, low: int, high: int) -> bool:
+    return not isinstance(value, int) or low <= value <= high
 
 
 def _positive(value: float | None) -> bool:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
+from vedette.errors import DataError
 from vedette.runtime.interpreter import Model
 from vedette.runtime.manifest import Manifest, RuntimeSpec
 from vedette.runtime.scoring import Scores, score_rows
 from vedette.runtime.stream import Stream
 from vedette.train.model_dir import CalibrationData, ModelDir
-from vedette.train.threshold import Calibration, calibrate
+from vedette.train.threshold import Calibration, calibrate, debounced, event_peaks
+
+# The held-out data contradicts a threshold when so many alarms on it had this chance or less.
+UNLIKELY = 0.05
 
 
 def draft_manifest(model: ModelDir, deployed: Model, *, threads: int = 1) -> Manifest:
     """The manifest of a model whose threshold is not known yet: it is 1 until calibration."""
+    score, steps = model.score, deployed.input.quantization
+    if score.nearest and steps:
+        score = replace(score, nearest=replace(score.nearest, prototypes=score.nearest.prototypes.quantized(steps)))
     return Manifest(
         name=model.name,
         version=model.version,
         sequence=model.sequence,
         signal=model.signal,
-        score=model.score,
+        score=score,
         threshold=1.0,
         alert=model.alert,
         runtime=RuntimeSpec(deployed.package, deployed.version, deployed.family, threads),
@@ -33,21 +42,61 @@ def score_held_out(
     model: ModelDir, deployed: Model, data: CalibrationData, *, rows: npt.NDArray[np.float64] | None = None
 ) -> Scores:
     """Scores of the held-out rows, or of ``rows`` in their place, through the daemon's code path."""
-    stream = Stream(draft_manifest(model, deployed), deployed)
-    return score_rows(stream, zip(data.times, data.rows if rows is None else rows, strict=True))
+    return _score(model, deployed, data.times, data.rows if rows is None else rows)
 
 
-def calibrate_held_out(model: ModelDir, scores: Scores) -> Calibration:
-    """The threshold that keeps the project's budget on these scores of held-out normal data.
+def _score(model: ModelDir, deployed: Model, times: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> Scores:
+    return score_rows(Stream(draft_manifest(model, deployed), deployed), zip(times, rows, strict=True))
 
-    Events nearer to each other than a window, or than the score's memory, count as one.
+
+def calibrate_detector(model: ModelDir, deployed: Model, data: CalibrationData, held_out: Scores) -> Calibration:
+    """The threshold that keeps the project's budget of alarms, as the alert policy raises them.
+
+    It is calibrated on the scores of all normal data, which shows more of what is normal than the held-out part alone.
+    As the model has seen most of that, the held-out part, which it has not, must bear it out: where that has more
+    alarms than the budget is likely to give, the threshold is calibrated on the held-out part if that is higher.
     """
-    memory = round(2.0 / model.score.smoothing - 1.0)
+    alone = held_out.window_score.astype(np.float64)
+    on_held_out = _calibrate(model, alone, "held-out data")
+    try:
+        before = _score(model, deployed, data.learned_times, data.learned_rows).window_score.astype(np.float64)
+    except DataError:  # too few rows for a window were kept beside the held-out ones
+        return on_held_out
+    on_all = _calibrate(model, np.concatenate([before, alone]), "all normal data")
+    if _borne_out(on_all, alone, **_alarm_rules(model)):
+        return on_all
+    return max(on_all, on_held_out, key=lambda calibration: calibration.threshold)
+
+
+def _calibrate(model: ModelDir, scores: npt.NDArray[np.float64], scores_of: str) -> Calibration:
     signal = model.signal
     return calibrate(
-        scores.score[scores.window_rows].astype(np.float64),
+        scores,
         model.threshold,
         period_s=signal.sample_period_s,
         stride=signal.stride,
-        separation=max(-(-signal.window // signal.stride), memory),
+        scores_of=scores_of,
+        **_alarm_rules(model),
     )
+
+
+def _alarm_rules(model: ModelDir) -> dict[str, int]:
+    """What makes an alarm of scores, in windows."""
+    policy, step_s = model.alert, model.signal.period_s * model.signal.stride
+    return {
+        "separation": max(1, round((policy.clear_after_s + policy.cooldown_s) / step_s)),
+        "min_windows": policy.min_windows,
+    }
+
+
+def _borne_out(found: Calibration, scores: npt.NDArray[np.float64], *, separation: int, min_windows: int) -> bool:
+    """Whether scores that had no part in training alarm no more often than the budget makes likely."""
+    from scipy.stats import poisson
+
+    rate = found.budget_per_score
+    if rate is None:
+        above, allowed = int((scores > found.threshold).sum()), (1.0 - found.budget["quantile"]) * len(scores)
+    else:
+        above = len(event_peaks(debounced(scores, min_windows), found.threshold, separation))
+        allowed = rate * len(scores)
+    return bool(poisson.sf(above - 1, allowed) >= UNLIKELY)

@@ -34,12 +34,16 @@ class CalibrationData:
     """Normal data kept for compression.
 
     ``rows`` ``(n, channels)`` in sensor units and ``times`` ``(n,)`` in seconds are the held-out part, never trained
-    on. ``representative`` are flat scaled training windows ``(m, window * channels)`` that cover the calibrated range.
+    on; ``learned_rows`` ``(k, channels)`` and ``learned_times`` ``(k,)`` are the samples before it, none where the
+    held-out part is large. ``representative`` are flat scaled training windows ``(m, window * channels)`` that cover
+    the calibrated range.
     ``golden`` are complete held-out windows ``(k, window, channels)`` in sensor units.
     """
 
     rows: npt.NDArray[np.float64]
     times: npt.NDArray[np.float64]
+    learned_rows: npt.NDArray[np.float64]
+    learned_times: npt.NDArray[np.float64]
     representative: FloatArray
     golden: npt.NDArray[np.float64]
 
@@ -82,10 +86,19 @@ class ModelDir:
         except UNREADABLE_ARCHIVE as error:
             raise ModelError(f"{path}: cannot be read: {error}; train again") from error
         window, channels = self.signal.window, len(self.signal.channels)
-        each = {"rows": (channels,), "times": (), "representative": (window * channels,), "golden": (window, channels)}
+        each = {
+            "rows": (channels,),
+            "times": (),
+            "learned_rows": (channels,),
+            "learned_times": (),
+            "representative": (window * channels,),
+            "golden": (window, channels),
+        }
         arrays = {name: getattr(data, name) for name in each}
-        fit = all(array.ndim and len(array) and array.shape[1:] == each[name] for name, array in arrays.items())
-        if not fit or len(data.rows) != len(data.times):
+        fit = all(array.ndim and array.shape[1:] == each[name] for name, array in arrays.items())
+        filled = len(data.rows) and len(data.representative) and len(data.golden)
+        lengths = (len(data.rows), len(data.learned_rows)) == (len(data.times), len(data.learned_times))
+        if not (fit and filled and lengths):
             raise ModelError(f"{path}: its arrays do not fit {DETECTOR}; train again")
         return data
 
@@ -177,7 +190,7 @@ def load(path: Path) -> ModelDir:
         threshold=budget,
         alert=read_alert_policy(keys.section("alert")),
         signal=signal,
-        score=read_score(keys.section("score"), len(signal.channels)),
+        score=read_score(keys.section("score"), signal),
         calibration=calibration.document,
         provenance=keys.section("provenance").document,
     )

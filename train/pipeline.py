@@ -5,66 +5,80 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from vedette import __version__
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.interpreter import Model
 from vedette.runtime.signal import FloatArray, SignalSpec
 from vedette.train import model_dir
-from vedette.train.config import AlertConfig, ProjectConfig
+from vedette.train.auto import Choice, OnCandidate, choose
+from vedette.train.config import AUTO, AlertConfig, ProjectConfig
 from vedette.train.convert import float_model
 from vedette.train.data import Table, read_table
 from vedette.train.fit import Progress, fit
-from vedette.train.held_out import calibrate_held_out, score_held_out
+from vedette.train.held_out import calibrate_detector, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.prepare import NormalData, prepare
 from vedette.train.threshold import event_rate
-from vedette.train.windows import evenly, gather
+from vedette.train.windows import evenly, gather, largest
 
 # Windows kept for quantization: evenly spread ones, and those with the largest readings, which set the range.
 REPRESENTATIVE_EVEN, REPRESENTATIVE_EXTREME = 256, 64
 GOLDEN_WINDOWS = 16
-# Rows of held-out data kept for calibration, the newest ones.
-MAX_CALIBRATION_ROWS = 50_000
+# Readings of normal data kept for calibration, the newest ones: of the held-out part and, if that is less, before it.
+MAX_CALIBRATION_READINGS, MAX_CALIBRATION_ROWS = 2_000_000, 200_000
 # An incident is over when no window was above the threshold for this many windows' length.
 CLEAR_AFTER_WINDOWS = 2.0
 
 
 def train(
-    data_path: Path, config: ProjectConfig, output: Path, *, on_progress: Progress | None = None
+    paths: Path | Sequence[Path],
+    config: ProjectConfig,
+    output: Path,
+    *,
+    on_read: Callable[[float], None] | None = None,
+    on_candidate: OnCandidate | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[ModelDir, tuple[str, ...]]:
-    """Train a detector on normal data and write its model directory.
+    """Train a detector on normal data, of any size, and write its model directory.
 
-    Returns it with notes on the data. Raises :class:`DataError`, :class:`ConfigError` or :class:`OutputError`.
+    ``paths`` are files, folders and patterns. ``on_read`` is told the part of them that is read, ``on_candidate`` what
+    :func:`~vedette.train.auto.choose` and ``on_progress`` what :func:`~vedette.train.fit.fit` tells. Returns the
+    directory with notes on the data. Raises :class:`DataError`, :class:`ConfigError` or :class:`OutputError`.
     """
     model_dir.check_writable(output)
-    table = read_table(data_path, channels=config.signal.channels, timestamp=config.signal.timestamp)
-    data = prepare(table, config.signal)
+    table = read_table(paths, channels=config.signal.channels, timestamp=config.signal.timestamp, on_progress=on_read)
+    window = config.signal.window
+    data = prepare(table, config.signal.fixed(None if window == AUTO else window))
     event_rate(config.threshold, data.signal.sample_period_s, data.signal.stride)  # refused before the work
-    trained = fit(data, config.model, on_progress=on_progress)
+    choice = choose(table, data, config, on_candidate=on_candidate)
+    data = choice.data
+    trained = fit(data, choice.model, on_progress=on_progress)
     model = ModelDir(
         path=output,
         name=config.name or _name(output),
         version=config.version,
         sequence=config.sequence,
-        model=config.model,
+        model=choice.model,
         threshold=config.threshold,
         alert=_alert_policy(config.alert, data.signal),
         signal=data.signal,
         score=trained.score,
         calibration={},
-        provenance=_provenance(table, data, config, trained.losses),
+        provenance=_provenance(table, choice, trained.losses),
     )
     kept = _calibration_data(data)
     deployed = Model(float_model(model, trained.core))
-    calibration = calibrate_held_out(model, score_held_out(model, deployed, kept))
+    calibration = calibrate_detector(model, deployed, kept, score_held_out(model, deployed, kept))
     model = replace(model, calibration=calibration.to_dict())
     model_dir.save(model, trained.core, kept)
-    return model, data.notes
+    return model, (*data.notes, *choice.notes)
 
 
 def _name(output: Path) -> str:
@@ -80,29 +94,39 @@ def _alert_policy(config: AlertConfig, signal: SignalSpec) -> AlertPolicy:
 
 
 def _calibration_data(data: NormalData) -> CalibrationData:
-    signal, rows = data.signal, data.held_out
-    times = rows.times if rows.times is not None else np.arange(len(rows), dtype=np.float64) * signal.period_s
+    signal = data.signal
+    most = min(MAX_CALIBRATION_ROWS, MAX_CALIBRATION_READINGS // len(signal.channels))
+    rows, times = _newest(data.held_out, most, signal)
+    learned_rows, learned_times = _newest(data.learned, most - len(rows), signal)
     ends = data.held_out_ends[evenly(len(data.held_out_ends), GOLDEN_WINDOWS)]
     index = ends[:, None] - np.arange(signal.window - 1, -1, -1)
     return CalibrationData(
-        rows=rows.values[-MAX_CALIBRATION_ROWS:],
-        times=times[-MAX_CALIBRATION_ROWS:],
+        rows=rows,
+        times=times,
+        learned_rows=learned_rows,
+        learned_times=learned_times,
         representative=_representative(data),
         golden=data.rows[index],
     )
 
 
+def _newest(table: Table, most: int, signal: SignalSpec) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """At most so many rows from a table's end, and their times."""
+    part = slice(max(0, len(table) - most), len(table))
+    times = np.arange(part.start, part.stop) * signal.period_s if table.times is None else table.times[part]
+    return table.values[part], times.astype(np.float64)
+
+
 def _representative(data: NormalData) -> FloatArray:
     """Training windows for quantization that cover the range: spread over time, plus those with extreme readings."""
     ends = data.train_ends
-    extremes = np.argsort(-np.abs(data.scaled[ends]).max(axis=1), kind="stable")[:REPRESENTATIVE_EXTREME]
+    extremes = largest(data.scaled, ends, REPRESENTATIVE_EXTREME)
     chosen = np.unique(np.concatenate([evenly(len(ends), REPRESENTATIVE_EVEN), extremes]))
     return gather(data.scaled, ends[chosen], data.signal.window)
 
 
-def _provenance(
-    table: Table, data: NormalData, config: ProjectConfig, losses: tuple[tuple[float, float], ...]
-) -> dict[str, object]:
+def _provenance(table: Table, choice: Choice, losses: tuple[tuple[float, float], ...]) -> dict[str, object]:
+    data = choice.data
     packages = ("tensorflow", "tf-keras", "numpy")
     return {
         "vedette": __version__,
@@ -112,7 +136,8 @@ def _provenance(
         "data_rows": len(table),
         "train_windows": len(data.train_ends),
         "held_out_windows": len(data.held_out_ends),
-        **asdict(config.model),
+        **asdict(choice.model),
+        **({"auto": choice.record} if choice.record else {}),
         "losses": [{"train": loss, "held_out": validation} for loss, validation in losses],
-        "notes": list(data.notes),
+        "notes": [*data.notes, *choice.notes],
     }

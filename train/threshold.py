@@ -1,9 +1,11 @@
 """Calibration: from the scores of held-out normal data to the threshold that keeps a false-alarm budget.
 
-False alarms are events, not windows: scores above the line that are closer together than ``separation`` windows count
-as one. Where the data shows enough such events at the wanted rate, the threshold is read off; where the budget is
-rarer than that, the tail is fitted by peaks over threshold (Pickands 1975; generalised Pareto distribution by
-probability-weighted moments, Hosking and Wallis 1987) and extrapolated, and the calibration says so.
+False alarms are events, not windows, as an operator sees them: ``min_windows`` scores in a row above the line, and what
+is closer together than ``separation`` windows counts as one. Where the data shows enough such events at the wanted
+rate, the threshold is read off; where the budget is rarer than that, the tail is fitted by peaks over threshold
+(Pickands 1975; generalised Pareto distribution by probability-weighted moments, Hosking and Wallis 1987) and
+extrapolated, and the calibration says so. The fit is to log(1 + score / median): scores are geometric means of errors
+squared, whose logarithm has a nearly exponential tail, which extrapolates best.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ DEFAULT_PER_10K = 5.0
 # The data shows a rate when it holds at least this many events of it.
 MIN_EVENTS = 5
 # Quantile above which scores count as the tail, and the least number of peaks that a shape is fitted to.
-TAIL_QUANTILE = 0.98
+TAIL_QUANTILE = 0.95
 MIN_PEAKS_FOR_SHAPE = 20
-# Scores are means of squares: their tail is exponential or heavier, and a shape of 1/2 has no variance any more.
-SHAPE_BOUNDS = (0.0, 0.5)
+# The logarithm's tail is nearly exponential (shape 0), and never heavier, as residuals are bounded; what a few peaks say
+# beyond these bounds is chance.
+SHAPE_BOUNDS = (-0.2, 0.0)
 BOOTSTRAPS = 200
-# Levels between the median and the highest score that are tried when the data shows the rate.
-LEVELS = 2001
+# Levels that are tried when the data shows the rate, from the highest score down to this quantile. Further down, events
+# grow together and become fewer again: no budget takes the threshold there.
+LEVELS, LOWEST_LEVEL = 2001, 0.8
 
 Scores = npt.NDArray[np.float64]
 Method = Literal["quantile", "empirical", "peaks_over_threshold"]
@@ -39,12 +43,13 @@ Method = Literal["quantile", "empirical", "peaks_over_threshold"]
 class Calibration:
     """A threshold and how it was found.
 
-    ``budget_per_score`` is the wanted number of alarm events per score, None for a plain quantile; ``interval`` is a
-    90% bootstrap interval of the threshold; ``supported`` says whether the data itself shows the rate or the tail was
-    extrapolated.
+    ``scores_of`` says whose scores it was found on. ``budget_per_score`` is the wanted number of alarm events per
+    score, None for a plain quantile; ``interval`` is a 90% bootstrap interval of the threshold; ``supported`` says
+    whether the data itself shows the rate or the tail was extrapolated.
     """
 
     threshold: float
+    scores_of: str
     method: Method
     budget: dict[str, float]
     budget_per_score: float | None
@@ -60,16 +65,25 @@ class Calibration:
 
 
 def calibrate(
-    scores: Scores, config: ThresholdConfig, *, period_s: float | None, stride: int, separation: int
+    scores: Scores,
+    config: ThresholdConfig,
+    *,
+    period_s: float | None,
+    stride: int,
+    separation: int,
+    min_windows: int = 1,
+    scores_of: str = "held-out data",
 ) -> Calibration:
     """Find the threshold for a budget from the scores ``(n,)`` of normal data, in time order.
 
-    Samples come every ``period_s`` seconds (None: no time base), scores every ``stride`` samples.
+    An alarm takes ``min_windows`` scores in a row above the threshold, and alarms ``separation`` scores apart or less
+    are one. Samples come every ``period_s`` seconds (None: no time base), scores every ``stride`` samples.
     Raises :class:`ConfigError` where the budget cannot be applied to the data.
     """
     if not len(scores) or not np.isfinite(scores).all():
         raise DataError("calibration needs finite scores of held-out normal data")
     budget, rate = event_rate(config, period_s, stride)
+    lasting = debounced(scores, min_windows)
     tail: dict[str, float] | None = None
     method: Method
     if rate is None:
@@ -77,13 +91,15 @@ def calibrate(
         supported = (1 - budget["quantile"]) * len(scores) >= MIN_EVENTS
         interval = (value, value)
     elif rate * len(scores) >= MIN_EVENTS:
-        method, value, supported = "empirical", _empirical(scores, rate, separation), True
-        interval = (_empirical(scores, rate * 1.5, separation), _empirical(scores, rate / 1.5, separation))
+        method, supported = "empirical", True
+        value = _empirical(lasting, rate, separation)
+        interval = (_empirical(lasting, rate * 1.5, separation), _empirical(lasting, rate / 1.5, separation))
     else:
         method, supported = "peaks_over_threshold", False
-        value, interval, tail = _extrapolate(scores, rate, separation)
+        value, interval, tail = _extrapolate(lasting, rate, separation)
     return Calibration(
         threshold=_positive(value),
+        scores_of=scores_of,
         method=method,
         budget=budget,
         budget_per_score=rate,
@@ -93,6 +109,19 @@ def calibrate(
         quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in (0.5, 0.9, 0.99, 0.995, 0.999, 1.0)},
         tail=tail,
     )
+
+
+def debounced(scores: Scores, min_windows: int) -> Scores:
+    """The level that each score and the ``min_windows - 1`` before it all reach.
+
+    >>> debounced(np.array([1, 5, 2, 3.0]), 2).tolist()
+    [1.0, 1.0, 2.0, 2.0]
+    """
+    result = scores.copy()
+    for back in range(1, min(min_windows, len(scores))):
+        result[back:] = np.minimum(result[back:], scores[:-back])
+        result[:back] = np.minimum(result[:back], scores[:back].min())
+    return result
 
 
 def event_peaks(scores: Scores, level: float, separation: int) -> Scores:
@@ -129,10 +158,10 @@ def event_rate(config: ThresholdConfig, period_s: float | None, stride: int) -> 
 
 
 def _empirical(scores: Scores, rate: float, separation: int) -> float:
-    """The lowest level, coming down from the highest score, that at most ``rate`` events per sample exceed."""
+    """The lowest level, coming down from the highest score, that at most ``rate`` events per score exceed."""
     allowed = rate * len(scores)
     level = float(scores.max())
-    for candidate in np.quantile(scores, np.linspace(1.0, 0.5, LEVELS)):
+    for candidate in np.quantile(scores, np.linspace(1.0, LOWEST_LEVEL, LEVELS)):
         if len(event_peaks(scores, candidate, separation)) > allowed:
             break
         level = float(candidate)
@@ -141,20 +170,29 @@ def _empirical(scores: Scores, rate: float, separation: int) -> float:
 
 def _extrapolate(scores: Scores, rate: float, separation: int) -> tuple[float, tuple[float, float], dict[str, float]]:
     """The level that events exceed at ``rate`` by the fitted tail, its bootstrap interval, and the tail."""
-    start = float(np.quantile(scores, TAIL_QUANTILE))
-    excesses = event_peaks(scores, start, separation) - start
-    per_sample = len(excesses) / len(scores)
+    unit = float(np.median(scores)) or 1.0
+    logarithms = np.log1p(np.maximum(scores, 0.0) / unit)
+    start = float(np.quantile(logarithms, TAIL_QUANTILE))
+    excesses = event_peaks(logarithms, start, separation) - start
+    per_score = len(excesses) / len(scores)
     shape, scale = _fit_tail(excesses)
     rng = np.random.default_rng(0)
     resampled = [rng.choice(excesses, len(excesses)) if len(excesses) else excesses for _ in range(BOOTSTRAPS)]
-    levels = [start + _tail_level(per_sample, rate, *_fit_tail(sample)) for sample in resampled]
-    low, high = np.quantile(levels, [0.05, 0.95])
-    tail = {"start": start, "events": float(len(excesses)), "shape": shape, "scale": scale}
-    return start + _tail_level(per_sample, rate, shape, scale), (float(low), float(high)), tail
+    levels = [start + _tail_level(per_score, rate, *_fit_tail(sample)) for sample in resampled]
+    low, high = unit * np.expm1(np.quantile(levels, [0.05, 0.95]))
+    level = unit * math.expm1(start + _tail_level(per_score, rate, shape, scale))
+    tail = {
+        "start": unit * math.expm1(start),
+        "unit": unit,
+        "events": float(len(excesses)),
+        "shape": shape,
+        "scale": scale,
+    }
+    return level, (float(low), float(high)), tail
 
 
 def _fit_tail(excesses: Scores) -> tuple[float, float]:
-    """Shape and scale of the generalised Pareto distribution; exponential where there are few excesses."""
+    """Shape and scale of the generalised Pareto distribution of the excesses; exponential where there are few."""
     if not len(excesses):
         return 0.0, 0.0
     mean = float(excesses.mean())

@@ -1,4 +1,4 @@
-"""The model kinds, one module each. A new kind is one module and one line here.
+"""The model kinds, one module each. A new kind is one module of its name here, and its name in ``config.ModelKind``.
 
 Every kind builds a *core*, the network that is saved, and a *head*, the part of it that is deployed: a flat float32
 window ``(batch, window * channels)`` in, rows oldest first, the expected last row ``(batch, channels)`` out.
@@ -6,18 +6,16 @@ window ``(batch, window * channels)`` in, rows oldest first, the expected last r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from importlib import import_module
+from typing import Any, Protocol, cast, get_args
 
-from vedette.train.models import ae, vae
-
-if TYPE_CHECKING:
-    from vedette.train.config import ModelConfig
+from vedette.train import config
 
 
 class ModelKind(Protocol):
     """What a module of this package provides."""
 
-    def build(self, window: int, channels: int, config: ModelConfig) -> Any:
+    def build(self, window: int, channels: int, config: config.ModelConfig) -> Any:
         """The untrained core, a functional tf_keras model with a layer "reconstruction"."""
 
     def trainer(self, core: Any) -> Any:
@@ -27,4 +25,4 @@ class ModelKind(Protocol):
         """The deployed part of a trained core: window in, expected last row out."""
 
 
-MODEL_KINDS: dict[str, ModelKind] = {"ae": ae, "vae": vae}
+MODEL_KINDS = {name: cast(ModelKind, import_module(f"{__name__}.{name}")) for name in get_args(config.ModelKind)}

@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def build(window: int, channels: int, config: ModelConfig) -> Any:
-    """The untrained core: ``(batch, window * channels)`` in and out."""
+    """The untrained core: ``(batch, window * channels)`` in; the window, or a predictive one's last row, out."""
     import tf_keras
     from tf_keras import layers
 
     inputs = tf_keras.Input((window * channels,), name="window")
     hidden = encode(inputs, channels, config)
     units = latent_units(window * channels, config.latent)
-    latent = layers.Dense(units, activation="relu", name="latent")(hidden)
-    return tf_keras.Model(inputs, decode(latent, config.hidden, window * channels), name="ae")
+    latent = layers.Dense(units, name="latent")(hidden)
+    return tf_keras.Model(inputs, decode(latent, window, channels, config), name="ae")
 
 
 def trainer(core: Any) -> Any:
-    """The core itself: its mean squared error is all there is to train."""
+    """The core itself: its error is all there is to train."""
     return core
 
 

@@ -9,15 +9,18 @@ import numpy as np
 if TYPE_CHECKING:
     from vedette.train.config import ModelConfig
 
-# Latent units when the project does not say: a quarter of the input, within these bounds.
-LATENT_PART, LATENT_MIN, LATENT_MAX = 4, 2, 16
+# Latent units when the project does not say: half of the input, within these bounds.
+LATENT_PART, LATENT_MIN, LATENT_MAX = 2, 4, 32
+# A network first expects every channel at its mean. Where most channels stand still, a random expectation is so much
+# worse than that, that units are switched off for good on the way there.
+FIRST_OUTPUT = "zeros"
 
 
 def latent_units(inputs: int, wanted: int | None) -> int:
     """Units of the latent layer.
 
     >>> latent_units(16, None), latent_units(608, None), latent_units(608, 5)
-    (4, 16, 5)
+    (8, 32, 5)
     """
     return wanted or min(LATENT_MAX, max(LATENT_MIN, inputs // LATENT_PART))
 
@@ -36,18 +39,19 @@ def encode(inputs: Any, channels: int, config: ModelConfig) -> Any:
     return layers.Dense(config.hidden, activation="relu", name="encoder")(inputs)
 
 
-def decode(latent: Any, hidden: int, outputs: int) -> Any:
-    """A dense decoder from a latent tensor to ``(batch, outputs)``; its last layer is named ``reconstruction``."""
+def decode(latent: Any, window: int, channels: int, config: ModelConfig) -> Any:
+    """A dense decoder; its last layer ``reconstruction`` is the last row of a predictive network, else the window."""
     from tf_keras import layers
 
-    hidden_units = layers.Dense(hidden, activation="relu", name="decoder")(latent)
-    return layers.Dense(outputs, name="reconstruction")(hidden_units)
+    outputs = channels if config.predictive else window * channels
+    hidden = layers.Dense(config.hidden, activation="relu", name="decoder")(latent)
+    return layers.Dense(outputs, name="reconstruction", kernel_initializer=FIRST_OUTPUT)(hidden)
 
 
 def deployed(core: Any, latent: str, channels: int) -> Any:
     """A network of four dense layers with the weights of ``core``: flat window in, expected last row out.
 
-    Only the last row is scored, so the rest of the reconstruction is left out; the part of the window that a predictive
+    Only the last row is scored, so what else is reconstructed is left out; the part of the window that a predictive
     core does not see gets weights of zero, which costs less on a device than cutting it off. ``latent`` names the
     core's latent layer.
     """

@@ -13,9 +13,10 @@ from vedette.train.models.layers import decode, deployed, encode, latent_units
 if TYPE_CHECKING:
     from vedette.train.config import ModelConfig
 
-# Weight of the KL term beside the mean squared error per value; the evidence lower bound of a decoder whose noise has
-# variance s2 has the weight 2 * s2 / inputs, and the residual's variance on normal data is a few hundredths.
+# Weight of the KL term, per input value, beside the error.
 KL_WEIGHT = 0.1
+# The latent variance starts small: at 1, an untrained decoder would learn from noise first.
+FIRST_LOG_VARIANCE = -4.0
 
 
 def build(window: int, channels: int, config: ModelConfig) -> Any:
@@ -27,8 +28,9 @@ def build(window: int, channels: int, config: ModelConfig) -> Any:
     hidden = encode(inputs, channels, config)
     units = latent_units(window * channels, config.latent)
     mean = layers.Dense(units, name="z_mean")(hidden)
-    log_variance = layers.Dense(units, kernel_initializer="zeros", name="z_log_var")(hidden)
-    reconstruction = decode(mean, config.hidden, window * channels)
+    first = tf_keras.initializers.Constant(FIRST_LOG_VARIANCE)
+    log_variance = layers.Dense(units, kernel_initializer="zeros", bias_initializer=first, name="z_log_var")(hidden)
+    reconstruction = decode(mean, window, channels, config)
     return tf_keras.Model(inputs, [reconstruction, mean, log_variance], name="vae")
 
 
@@ -42,7 +44,7 @@ def trainer(core: Any) -> Any:
             super().__init__()
             self.core = core
             self.encoder = tf_keras.Model(core.input, core.output[1:])
-            self.decoder = [core.get_layer("decoder"), core.get_layer("reconstruction")]
+            self.decoder = [tf_keras.Model(core.output[1], core.output[0])]
 
         def call(self, window: Any, training: bool = False) -> Any:
             mean, log_variance = self.encoder(window)
