@@ -69,8 +69,10 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
         samples = series if not sampling.resampled else samples
     rows = hold(series, max_hold) if config.missing == "hold" else series.values
     if len(rows) < window:
+        labelled = 0 if table.label is None else int(np.count_nonzero(table.label))
+        left_out = f" ({labelled} are labelled 1, anomalous)" if labelled else ""
         raise DataError(
-            f"expected at least one window of {window} samples, found {len(rows)} usable rows of {len(table)}; "
+            f"expected at least one window of {window} samples, found {len(rows)} usable rows of {len(table)}{left_out}; "
             "record more normal data or set a shorter signal.window"
         )
     held_from = int(len(rows) * (1 - HELD_OUT))

@@ -27,7 +27,7 @@ MIN_EVENTS = 5
 # Quantile above which scores count as the tail, and the least number of peaks that a shape is fitted to.
 TAIL_QUANTILE = 0.95
 MIN_PEAKS_FOR_SHAPE = 20
-# The logarithm's tail is nearly exponential (shape 0), and never heavier, as residuals are bounded; what a few peaks say
+# The logarithm's tail is nearly exponential (shape 0), and never heavier, as residuals are bounded; what few peaks say
 # beyond these bounds is chance.
 SHAPE_BOUNDS = (-0.2, 0.0)
 BOOTSTRAPS = 200

@@ -407,3 +407,8 @@ def test_some_percent_of_spikes_do_not_move_the_scale() -> None:
     for channel, usual in zip(prepared(values).signal.channels, clean.signal.channels, strict=True):
         assert channel.scale == pytest.approx(usual.scale, rel=0.05)
         assert channel.mean == pytest.approx(usual.mean, abs=0.05)
+
+
+def test_data_that_is_all_labelled_anomalous_is_refused_and_says_so() -> None:
+    with pytest.raises(DataError, match=r"found 0 usable rows of 300 \(300 are labelled 1, anomalous\); record more"):
+        prepare(replace(table(noise(300)), label=np.ones(300, np.int8)), SignalConfig())
