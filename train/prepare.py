@@ -72,8 +72,8 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
         labelled = 0 if table.label is None else int(np.count_nonzero(table.label))
         left_out = f" ({labelled} are labelled 1, anomalous)" if labelled else ""
         raise DataError(
-            f"expected at least one window of {window} samples, found {len(rows)} usable rows of {len(table)}{left_out}; "
-            "record more normal data or set a shorter signal.window"
+            f"expected at least one window of {window} samples, found {len(rows)} usable rows of {len(table)}"
+            f"{left_out}; record more normal data or set a shorter signal.window"
         )
     held_from = int(len(rows) * (1 - HELD_OUT))
     starts, stops = complete_runs(rows, series.breaks)
