@@ -30,7 +30,7 @@ def print_candidates(record: dict[str, Any]) -> None:
             row["kind"],
             *(str(row[key]) for key in ("window", "latent", "hidden")),
             *(f"{row[key]:.3f}" for key in ("faults", "patterns", "figure")),
-            f"{row['behind_best']:.3f} ± {row['noise']:.3f}" if row["behind_best"] or row["noise"] else "-",
+            f"{row['behind_best']:.3f} ± {row['noise']:.3f}" if row["behind_best"] else "-",
             f"{row['size']:,}",
             "chosen" if row["chosen"] else "",
             style="bold" if row["chosen"] else "",

@@ -145,13 +145,16 @@ def test_the_smallest_is_chosen_within_the_noise() -> None:
     assert pick([large, replace(small, size=1000)]) is large, "equally small: the better one"
 
 
-def test_a_constant_difference_is_no_noise_however_much_injections_differ() -> None:
+@pytest.mark.parametrize(("difference", "large_is_chosen"), [(0.02, True), (0.01, False)])
+def test_what_every_injection_shows_counts_if_it_is_more_than_seeds_differ(
+    difference: float, large_is_chosen: bool
+) -> None:
     hard_and_easy = np.array([0.1, 0.9, 0.2, 0.8])
-    small, large = trial([*hard_and_easy], 10), trial([*(hard_and_easy + 0.02)], 1000)
+    small, large = trial([*hard_and_easy], 10), trial([*(hard_and_easy + difference)], 1000)
     behind, noise = small.behind(large)
-    assert behind == pytest.approx(0.02)
-    assert noise == pytest.approx(0.0, abs=1e-12)
-    assert pick([small, large]) is large
+    assert behind == pytest.approx(difference)
+    assert noise == pytest.approx(auto.SEED_NOISE * large.figure), "injections that differ alike are no noise"
+    assert (pick([small, large]) is large) == large_is_chosen
 
 
 # --- the judge
