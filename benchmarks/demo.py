@@ -21,7 +21,7 @@ from vedette.errors import BoardError, VedetteError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.bundle import Bundle
 from vedette.runtime.csv_samples import read_csv
-from vedette.train.config import AlertConfig, ModelConfig, ProjectConfig, SignalConfig
+from vedette.train.config import AlertConfig, ModelConfig, ProjectConfig, SignalConfig, ThresholdConfig
 from vedette.train.evaluation import Evaluation, evaluate
 from vedette.train.pipeline import train
 from vedette.train.plots import ScoredSeries, Span, plot_scores
@@ -31,11 +31,13 @@ from vedette.train.simulators.recording import Recording
 from vedette.train.tensorflow import import_tensorflow
 
 UNITS = dict.fromkeys(("vib_x", "vib_y", "vib_z"), "mm/s") | {"current": "A", "temperature": "°C", "pressure": "bar"}
-# A fault that flickers around the threshold is one incident, not a dozen.
 PROJECT = ProjectConfig(
     name="pump",
     signal=SignalConfig(units=UNITS),
     model=ModelConfig(kind="vae"),
+    # What a day of data can nearly show: a rarer budget would be a guess about the tail.
+    threshold=ThresholdConfig(false_alarms_per_day=1.0),
+    # A fault that flickers around the threshold is one incident, not a dozen.
     alert=AlertConfig(clear_after_s=300.0),
 )
 _ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "arm64": "aarch64"}
