@@ -102,9 +102,9 @@ def choose(table: Table, data: NormalData, config: ProjectConfig, *, on_candidat
                 windows[window] = proposed = prepare(table, config.signal.fixed(window))
             except DataError:
                 notes.append(f"signal.window: the data is too broken up for windows of {window} samples, its period")
-    if proposed is not data and not config.model.auto:
-        notes.append(f"signal.window: {proposed.signal.window} samples, from the period of the signal")
     if not config.model.auto:
+        if proposed is not data:
+            notes.append(f"signal.window: {proposed.signal.window} samples, from the period of the signal")
         return Choice(proposed, config.model.fixed(), notes=tuple(notes))
     try:
         judge = Judge.of(data, longest_window=max(windows), buffer=reference_window(training_rows(data)))

@@ -104,7 +104,7 @@ class Judge:
 
     def verdict(self, signal: SignalSpec, config: ModelConfig, trained: Trained) -> Verdict:
         """Judge a trained candidate. Where the rows are so broken up that no window is complete, it finds nothing."""
-        signal = _on_grid(signal)
+        signal = replace(signal, resampled=False)  # the rows are on the grid already
         candidate = ModelDir(
             path=Path(),
             name="candidate",
@@ -157,8 +157,3 @@ def _held_out(data: NormalData) -> tuple[Rows, Rows]:
     grid = resample(Series(table.values, table.times, none, none), signal.period_s)
     assert grid.times is not None
     return grid.times, grid.values
-
-
-def _on_grid(signal: SignalSpec) -> SignalSpec:
-    """The signal of rows that are on the grid already."""
-    return replace(signal, resampled=False)

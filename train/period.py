@@ -16,7 +16,7 @@ FIRST_LAG, FIRST_PERIOD, LAST_PERIOD = 4, 6, 303
 
 
 def reference_window(values: npt.NDArray[np.floating]) -> int:
-    """The samples that a window needs to span one period of a signal: 16 to 128, 64 where there is no period.
+    """As :func:`periodic_window`, and 64 where there is no period.
 
     The result depends on unlabelled data alone. Baselines are fitted with it, and it is the buffer of
     :func:`~vedette.train.metrics.vus_pr`.
