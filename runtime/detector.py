@@ -64,11 +64,6 @@ class ScoreSpec:
         """The terms of the score: one or two."""
         return (self.prediction, self.nearest.term) if self.nearest else (self.prediction,)
 
-    @property
-    def memory(self) -> int:
-        """The longest span of the exponential means, in windows."""
-        return max(round(2.0 / term.smoothing - 1.0) for term in self.terms)
-
 
 class Reading(NamedTuple):
     """The result of one window.

@@ -22,7 +22,7 @@ from vedette.runtime.json_keys import Keys
 from vedette.runtime.prototypes import Prototypes
 from vedette.runtime.signal import Channel, SignalSpec
 
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 4 * 1024 * 1024
 MAX_CHANNELS = 4096
 MAX_WINDOW = 1_000_000

@@ -57,15 +57,14 @@ def calibrate_detector(model: ModelDir, deployed: Model, data: CalibrationData, 
     alarms than the budget is likely to give, the threshold is calibrated on the held-out part if that is higher.
     """
     alone = held_out.window_score.astype(np.float64)
-    on_held_out = _calibrate(model, alone, "held-out data")
     try:
         before = _score(model, deployed, data.learned_times, data.learned_rows).window_score.astype(np.float64)
     except DataError:  # too few rows for a window were kept beside the held-out ones
-        return on_held_out
+        return _calibrate(model, alone, "held-out data")
     on_all = _calibrate(model, np.concatenate([before, alone]), "all normal data")
     if _borne_out(on_all, alone, **_alarm_rules(model)):
         return on_all
-    return max(on_all, on_held_out, key=lambda calibration: calibration.threshold)
+    return max(on_all, _calibrate(model, alone, "held-out data"), key=lambda calibration: calibration.threshold)
 
 
 def _calibrate(model: ModelDir, scores: npt.NDArray[np.float64], scores_of: str) -> Calibration:

@@ -24,7 +24,7 @@ from vedette.runtime.signal import FloatArray, SignalSpec
 from vedette.train.config import ModelConfig, ThresholdConfig, read_section
 from vedette.train.tensorflow import import_tensorflow, quiet_tensorflow
 
-FORMAT = 1
+FORMAT = 2
 DETECTOR, CORE, CALIBRATION = "detector.json", "core.h5", "calibration.npz"
 MAX_BYTES = 16 * 1024 * 1024
 

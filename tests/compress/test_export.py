@@ -245,8 +245,8 @@ def test_an_output_that_cannot_be_written_is_told_before_the_work(place: str, co
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "another format": (
-        lambda path: change_detector(path, lambda document: document.update(format=2)),
-        "written in format 2; this vedette reads format 1: train again",
+        lambda path: change_detector(path, lambda document: document.update(format=1)),
+        "written in format 1; this vedette reads format 2: train again",
     ),
     "no network": (lambda path: (path / "core.h5").unlink(), "expected a model directory with detector.json and core"),
     "no calibration data": (lambda path: (path / "calibration.npz").unlink(), "calibration.npz: cannot be read"),

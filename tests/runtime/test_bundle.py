@@ -235,7 +235,7 @@ def test_other_quantization_than_the_models_is_refused() -> None:
 
 
 def test_another_format_is_refused_with_a_remedy() -> None:
-    refuse(with_manifest(lambda document: document.update(format=2)), "reads format 1; upgrade it or export again")
+    refuse(with_manifest(lambda document: document.update(format=1)), "reads format 2; upgrade it or export again")
 
 
 def test_a_manifest_may_not_name_other_members() -> None:
