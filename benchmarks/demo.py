@@ -22,9 +22,9 @@ from vedette.runtime import bundle as bundles
 from vedette.runtime.bundle import Bundle
 from vedette.runtime.csv_samples import read_csv
 from vedette.train.config import AlertConfig, ModelConfig, ProjectConfig, SignalConfig, ThresholdConfig
-from vedette.train.evaluation import Evaluation, evaluate
+from vedette.train.evaluation.evaluate import Evaluation, evaluate
+from vedette.train.evaluation.plots import ScoredSeries, Span, plot_scores
 from vedette.train.pipeline import train
-from vedette.train.plots import ScoredSeries, Span, plot_scores
 from vedette.train.score_file import score_file, to_csv
 from vedette.train.simulators import SIMULATORS
 from vedette.train.simulators.recording import Recording

@@ -26,12 +26,12 @@ import numpy as np
 from vedette.compress.export import export
 from vedette.errors import DataError, nearest
 from vedette.runtime import bundle as bundles
-from vedette.train.baseline_kinds import BASELINES
-from vedette.train.baselines import run_baselines
 from vedette.train.config import ProjectConfig, load_config
-from vedette.train.data import read_signal, read_table
-from vedette.train.evaluation import score_table
-from vedette.train.metrics import auc_pr, auc_roc, count_events, f1, vus_pr
+from vedette.train.data.table import read_signal, read_table
+from vedette.train.evaluation.baseline_kinds import BASELINES
+from vedette.train.evaluation.baselines import run_baselines
+from vedette.train.evaluation.evaluate import score_table
+from vedette.train.evaluation.metrics import auc_pr, auc_roc, count_events, f1, vus_pr
 from vedette.train.pipeline import train
 
 BOARD = "rpi4"

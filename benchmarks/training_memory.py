@@ -34,7 +34,7 @@ READ = """
 import json, sys, time
 from pathlib import Path
 import polars
-from vedette.train.data import read_table
+from vedette.train.data.table import read_table
 began = time.perf_counter()
 rows = len(read_table(Path(sys.argv[1])))
 print(json.dumps({"rows": rows, "seconds": time.perf_counter() - began}))

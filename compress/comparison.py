@@ -11,9 +11,9 @@ import numpy.typing as npt
 from vedette.errors import ExportRefusedError
 from vedette.runtime.interpreter import Model
 from vedette.runtime.scoring import Scores
+from vedette.train.evaluation.metrics import auc_roc, events
 from vedette.train.held_out import score_held_out
 from vedette.train.injection import inject
-from vedette.train.metrics import auc_roc, events
 from vedette.train.model_dir import CalibrationData, ModelDir
 
 # Anomalies that are injected at least, and times that the held-out rows are used for it at most.

@@ -20,13 +20,13 @@ import numpy.typing as npt
 
 from vedette.errors import DataError
 from vedette.train.config import AUTO, ModelConfig, ModelKind, ModelSection, ProjectConfig
-from vedette.train.data import Table
+from vedette.train.data.prepare import NormalData, prepare
+from vedette.train.data.table import Table
+from vedette.train.evaluation.period import periodic_window, reference_window
 from vedette.train.fit import STEPS_PER_ROUND, fit
 from vedette.train.judge import Judge, TooLittleDataError, Verdict
 from vedette.train.models import MODEL_KINDS
 from vedette.train.models.layers import latent_units
-from vedette.train.period import periodic_window, reference_window
-from vedette.train.prepare import NormalData, prepare
 
 # A candidate is trained for this many rounds; the chosen one is trained again, to the end.
 ROUNDS = 3

@@ -207,15 +207,15 @@ def evaluate(
     """
     import json
 
-    from vedette.train.plots import FORMATS
+    from vedette.train.evaluation.plots import FORMATS
 
     form = FORMATS.get(plot.suffix.lower()) if plot else "png"
     if form is None:
         raise click.BadParameter(f"expected a name that ends in .png or .svg, found {plot}", param_hint="--plot")
     from vedette.runtime import bundle as bundles
-    from vedette.train.evaluation import evaluate as run
-    from vedette.train.evaluation_plot import plot_evaluation
-    from vedette.train.evaluation_view import print_metrics
+    from vedette.train.evaluation.evaluate import evaluate as run
+    from vedette.train.evaluation.plot import plot_evaluation
+    from vedette.train.evaluation.view import print_metrics
 
     loaded = bundles.read(bundle)
     model = loaded.load_model(package=interpreter)

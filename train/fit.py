@@ -11,8 +11,8 @@ import numpy as np
 
 from vedette.runtime.detector import ScoreSpec
 from vedette.train.config import ModelConfig
+from vedette.train.data.prepare import NormalData
 from vedette.train.models import MODEL_KINDS
-from vedette.train.prepare import NormalData
 from vedette.train.score_terms import RESIDUAL_FLOOR, score_spec
 from vedette.train.tensorflow import import_tensorflow
 from vedette.train.windows import evenly, gather

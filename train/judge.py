@@ -26,13 +26,13 @@ from vedette.runtime.signal import SignalSpec
 from vedette.runtime.stream import Stream
 from vedette.train.config import ModelConfig, ThresholdConfig
 from vedette.train.convert import float_model
+from vedette.train.data.prepare import NormalData
+from vedette.train.data.series import Series, resample
+from vedette.train.evaluation.metrics import Labels, vus_pr
 from vedette.train.fit import Trained
 from vedette.train.held_out import draft_manifest
 from vedette.train.injection import inject, inject_patterns
-from vedette.train.metrics import Labels, vus_pr
 from vedette.train.model_dir import ModelDir
-from vedette.train.prepare import NormalData
-from vedette.train.series import Series, resample
 
 Rows = npt.NDArray[np.float64]
 Figures = npt.NDArray[np.float64]

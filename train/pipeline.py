@@ -20,11 +20,11 @@ from vedette.train import model_dir
 from vedette.train.auto import Choice, OnCandidate, choose
 from vedette.train.config import AUTO, AlertConfig, ProjectConfig
 from vedette.train.convert import float_model
-from vedette.train.data import Table, read_table
+from vedette.train.data.prepare import NormalData, prepare
+from vedette.train.data.table import Table, read_table
 from vedette.train.fit import Progress, fit
 from vedette.train.held_out import calibrate_detector, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir
-from vedette.train.prepare import NormalData, prepare
 from vedette.train.threshold import event_rate
 from vedette.train.windows import evenly, gather, largest
 

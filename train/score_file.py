@@ -63,8 +63,8 @@ def to_csv(result: ScoredFile, *, window_scores: bool) -> str:
 
 def _parquet(path: Path, signal: SignalSpec) -> tuple[str | None, Iterator[CsvRow]]:
     try:
-        from vedette.train.data import read_signal
-        from vedette.train.frame import read_frame
+        from vedette.train.data.frame import read_frame
+        from vedette.train.data.table import read_signal
 
         table = read_signal(path, signal, labelled=False)
     except ImportError as error:

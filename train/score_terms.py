@@ -14,7 +14,7 @@ from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.prototypes import NearestPrototype, Prototypes
 from vedette.runtime.signal import FloatArray
 from vedette.train.config import ModelConfig
-from vedette.train.prepare import NormalData
+from vedette.train.data.prepare import NormalData
 from vedette.train.windows import FEW_CHANNELS, evenly, gather
 
 # Spans of the exponential means, in windows: of the network's term, and of the prototypes' term.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.signal import FloatArray
-from vedette.train.table_store import release
+from vedette.train.data.table_store import release
 
 Rows = npt.NDArray[np.int64]
 # Window ends that are looked at at a time, and windows that are gathered.

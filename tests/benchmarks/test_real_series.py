@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from vedette.benchmarks.real_series import COLUMNS, MAX_ROWS, main, measure, summarise, tables
-from vedette.train.baseline_kinds import BASELINES
+from vedette.train.evaluation.baseline_kinds import BASELINES
 
 
 def result(dataset: str, value: float, precision: float | None) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 
 from vedette.benchmarks.training_memory import generate, measure, watched
 from vedette.errors import VedetteError
-from vedette.train.data import read_table
+from vedette.train.data.table import read_table
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 

@@ -12,9 +12,9 @@ from vedette.runtime import bundle as bundles
 from vedette.runtime.inspection import describe, sheet
 from vedette.runtime.selftest import self_test
 from vedette.train.config import ProjectConfig
-from vedette.train.data import read_signal
-from vedette.train.evaluation import score_table
-from vedette.train.metrics import auc_roc
+from vedette.train.data.table import read_signal
+from vedette.train.evaluation.evaluate import score_table
+from vedette.train.evaluation.metrics import auc_roc
 from vedette.train.pipeline import train
 
 

@@ -15,10 +15,10 @@ from command import Outcome, vedette
 from vedette.train import auto, judge, model_dir
 from vedette.train.auto import Choice, Trial, automatic_window, choose, pick
 from vedette.train.config import ModelConfig, ModelKind, ModelSection, ProjectConfig, SignalSection, load_config
-from vedette.train.data import Table
+from vedette.train.data.prepare import NormalData, prepare
+from vedette.train.data.table import Table
 from vedette.train.judge import Judge, TooLittleDataError, Verdict
 from vedette.train.models.layers import latent_units
-from vedette.train.prepare import NormalData, prepare
 
 PERIOD = 48
 CHANNELS = 5

@@ -24,10 +24,10 @@ from vedette.runtime.stream import Stream
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.convert import float_model
-from vedette.train.data import Table, read_signal
+from vedette.train.data.table import Table, read_signal
+from vedette.train.evaluation.metrics import auc_roc
 from vedette.train.held_out import calibrate_detector, draft_manifest, score_held_out
 from vedette.train.injection import inject
-from vedette.train.metrics import auc_roc
 from vedette.train.pipeline import train
 from vedette.train.windows import gather
 

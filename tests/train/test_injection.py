@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.runtime.signal import Channel, SignalSpec
+from vedette.train.evaluation.metrics import events
 from vedette.train.injection import SPACING, inject, inject_patterns
-from vedette.train.metrics import events
 
 LENGTHS = (8, 64)
 

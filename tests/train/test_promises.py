@@ -16,9 +16,9 @@ from vedette.runtime.scoring import score_rows
 from vedette.runtime.stream import Stream
 from vedette.train.config import ProjectConfig, ThresholdConfig
 from vedette.train.convert import float_model
+from vedette.train.evaluation.metrics import auc_roc
 from vedette.train.held_out import calibrate_detector, draft_manifest, score_held_out
 from vedette.train.injection import inject
-from vedette.train.metrics import auc_roc
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.pipeline import train
 from vedette.train.simulators import SIMULATORS

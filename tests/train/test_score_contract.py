@@ -18,7 +18,7 @@ from trained import CHANNELS, FAULTS, TEST_ROWS, faulty_machine, machine, write_
 
 from vedette.errors import DataError, OutputError
 from vedette.runtime import bundle as bundles
-from vedette.train.baseline_kinds import BASELINES
+from vedette.train.evaluation.baseline_kinds import BASELINES
 
 pytestmark = pytest.mark.slow
 

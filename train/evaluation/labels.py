@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.train.columns import read_label
-from vedette.train.frame import TableFile
+from vedette.train.data.columns import read_label
+from vedette.train.data.frame import TableFile
 
 COLUMN = "label"
 # A file of labels alone often has no header: its first label is then taken for one.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.runtime.bundle import Bundle
-from vedette.train.evaluation import Evaluation
-from vedette.train.evaluation_view import number
-from vedette.train.metrics import events
-from vedette.train.plots import Format, ScoredSeries, Span, plot_scores
+from vedette.train.evaluation.evaluate import Evaluation
+from vedette.train.evaluation.metrics import events
+from vedette.train.evaluation.plots import Format, ScoredSeries, Span, plot_scores
+from vedette.train.evaluation.view import number
 
 # Channels that are drawn, those with the largest shares: more are smaller than can be read.
 MOST_CHANNELS = 8

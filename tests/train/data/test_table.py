@@ -13,7 +13,7 @@ import pytest
 from tiny import SIGNAL
 
 from vedette.errors import ConfigError, DataError
-from vedette.train.data import read_signal, read_table
+from vedette.train.data.table import read_signal, read_table
 
 FRAME = pl.DataFrame(
     {
@@ -322,10 +322,10 @@ def test_what_is_read_does_not_depend_on_the_size_of_batches(tmp_path: Path, mon
     whole = read_table(tmp_path / "data.csv")
     assert whole.channels == ("a", "b", "on")
     for portion, cells in ((50, 4), (333, 50), (10**6, 10**6)):
-        monkeypatch.setattr("vedette.train.csv_rows.PORTION", portion)
-        monkeypatch.setattr("vedette.train.frame.CELLS", cells)
-        monkeypatch.setattr("vedette.train.table_store.IN_MEMORY", portion)
-        monkeypatch.setattr("vedette.train.table_store.BLOCK_BYTES", portion)
+        monkeypatch.setattr("vedette.train.data.csv_rows.PORTION", portion)
+        monkeypatch.setattr("vedette.train.data.frame.CELLS", cells)
+        monkeypatch.setattr("vedette.train.data.table_store.IN_MEMORY", portion)
+        monkeypatch.setattr("vedette.train.data.table_store.BLOCK_BYTES", portion)
         for name in ("data.csv", "data.csv.gz", "data.parquet"):
             table = read_table(tmp_path / name)
             assert table.channels == whole.channels

@@ -17,10 +17,10 @@ from vedette.runtime import bundle as bundles
 from vedette.runtime.detector import Detector, TermSpec
 from vedette.runtime.scoring import score_rows
 from vedette.runtime.stream import Stream
-from vedette.train import table_store
 from vedette.train.config import SignalConfig
-from vedette.train.data import Recording, Table
-from vedette.train.prepare import INPUT_CLIP, MIN_WINDOWS, NormalData, prepare
+from vedette.train.data import table_store
+from vedette.train.data.prepare import INPUT_CLIP, MIN_WINDOWS, NormalData, prepare
+from vedette.train.data.table import Recording, Table
 from vedette.train.windows import WindowEnds
 
 Rows = npt.NDArray[np.float64]

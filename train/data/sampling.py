@@ -12,7 +12,7 @@ import numpy.typing as npt
 from vedette.errors import DataError
 from vedette.runtime.signal import GAP_PERIODS
 from vedette.train.config import SignalConfig
-from vedette.train.data import Table
+from vedette.train.data.table import Table
 
 # A step is off its period where it differs by more than this part of it, and by more than the clock's rounding.
 OFF = 0.2

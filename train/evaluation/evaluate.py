@@ -17,13 +17,13 @@ from vedette.runtime.manifest import Manifest
 from vedette.runtime.scoring import Row, Scores, score_rows
 from vedette.runtime.signal import FloatArray, SignalSpec
 from vedette.runtime.stream import Stream
-from vedette.train.baseline_kinds import BASELINES
-from vedette.train.baselines import run_baselines
-from vedette.train.data import Table, read_signal, read_table
-from vedette.train.labels import read_labels
-from vedette.train.metrics import Labels, auc_pr, auc_roc, count_events, f1, vus_pr
-from vedette.train.period import reference_window
-from vedette.train.table_store import spans
+from vedette.train.data.table import Table, read_signal, read_table
+from vedette.train.data.table_store import spans
+from vedette.train.evaluation.baseline_kinds import BASELINES
+from vedette.train.evaluation.baselines import run_baselines
+from vedette.train.evaluation.labels import read_labels
+from vedette.train.evaluation.metrics import Labels, auc_pr, auc_roc, count_events, f1, vus_pr
+from vedette.train.evaluation.period import reference_window
 
 DAY_S = 86_400.0
 # Progress: where scoring ends and the baselines end, as parts of the whole; metrics are the rest.

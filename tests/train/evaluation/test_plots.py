@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vedette.runtime.signal import Channel
-from vedette.train.plots import ALERT, EVENT, FALSE_ALERT, ScoredSeries, Span, _name_spans, plot_scores
-from vedette.train.thinning import bars, highest, thin
+from vedette.train.evaluation.plots import ALERT, EVENT, FALSE_ALERT, ScoredSeries, Span, _name_spans, plot_scores
+from vedette.train.evaluation.thinning import bars, highest, thin
 
 START_S = 1_767_657_600.0
 

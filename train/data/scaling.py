@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
 from vedette.runtime.signal import Channel
-from vedette.train.table_store import spans
+from vedette.train.data.table_store import spans
 from vedette.train.windows import FEW_CHANNELS
 
 # A range below this part of the channel's magnitude is rounding, not signal: the channel counts as constant.

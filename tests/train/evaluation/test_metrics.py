@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vedette.train.metrics import VUS_THRESHOLDS, auc_pr, auc_roc, count_events, events, f1, vus_pr
+from vedette.train.evaluation.metrics import VUS_THRESHOLDS, auc_pr, auc_roc, count_events, events, f1, vus_pr
 
 Labels = npt.NDArray[np.int8]
 SERIES = st.integers(1, 60).flatmap(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from vedette.errors import DataError
 from vedette.runtime.times import parse_time
-from vedette.train.timestamps import Timestamps, read_iso
+from vedette.train.data.timestamps import Timestamps, read_iso
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PATH = Path("data.csv")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.runtime.resample import Resampler
-from vedette.train import table_store
-from vedette.train.series import Series, complete_runs, drop_incomplete, hold, resample, without
+from vedette.train.data import table_store
+from vedette.train.data.series import Series, complete_runs, drop_incomplete, hold, resample, without
 
 Values = npt.NDArray[np.float64]
 COUNT, WIDTH = 60, 2

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pytest
 
 from vedette.errors import DataError
-from vedette.train import sampling
 from vedette.train.config import SignalConfig
-from vedette.train.data import Recording, Table
-from vedette.train.sampling import Sampling, examine, typical_step
+from vedette.train.data import sampling
+from vedette.train.data.sampling import Sampling, examine, typical_step
+from vedette.train.data.table import Recording, Table
 
 Seconds = npt.NDArray[np.float64]
 COUNT = 5000

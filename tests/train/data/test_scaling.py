@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pytest
 from required import missing
 
-from vedette.train.data import read_table
-from vedette.train.scaling import REACH, channels, quiet_scale, robust_scale, sample_rows
+from vedette.train.data.scaling import REACH, channels, quiet_scale, robust_scale, sample_rows
+from vedette.train.data.table import read_table
 
 Values = npt.NDArray[np.float64]
-SERIES = Path(__file__).parents[3] / "shared" / "data"
+SERIES = Path(__file__).parents[4] / "shared" / "data"
 COUNT = 20_000
 
 

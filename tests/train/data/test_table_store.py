@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedette.errors import OutputError
-from vedette.train import table_store
-from vedette.train.table_store import RowStore, release, spans
+from vedette.train.data import table_store
+from vedette.train.data.table_store import RowStore, release, spans
 
 
 @given(sizes=st.lists(st.integers(0, 50), max_size=6), width=st.sampled_from([None, 1, 3]), limit=st.integers(0, 2000))
@@ -72,7 +72,7 @@ def test_a_full_disk_is_an_output_error_with_a_remedy() -> None:
     """Files may have 8 kB here."""
     code = """
 import resource, signal, numpy as np
-from vedette.train import table_store
+from vedette.train.data import table_store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 table_store.IN_MEMORY = 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vedette.errors import DataError
-from vedette.train.csv_rows import GZIP_MAGIC, CsvRows
+from vedette.train.data.csv_rows import GZIP_MAGIC, CsvRows
 
 if TYPE_CHECKING:
     import polars as pl

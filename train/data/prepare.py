@@ -11,12 +11,12 @@ from vedette.errors import DataError
 from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import GAP_PERIODS, FloatArray, SignalSpec
 from vedette.train.config import SignalConfig
-from vedette.train.data import Recording, Table
-from vedette.train.sampling import examine
-from vedette.train.scaling import channels
-from vedette.train.series import Series, complete_runs, drop_incomplete, hold, resample
-from vedette.train.table_store import RowStore, spans
-from vedette.train.tidy import tidy
+from vedette.train.data.sampling import examine
+from vedette.train.data.scaling import channels
+from vedette.train.data.series import Series, complete_runs, drop_incomplete, hold, resample
+from vedette.train.data.table import Recording, Table
+from vedette.train.data.table_store import RowStore, spans
+from vedette.train.data.tidy import tidy
 from vedette.train.windows import WindowEnds, default_window
 
 # The last part of the normal data is never trained on: it stops training early and calibrates the threshold.

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from vedette.errors import DataError
-from vedette.train.labels import read_labels
+from vedette.train.evaluation.labels import read_labels
 
 GOOD = {
     "a column label among others": "time,label,note\n1,0,a\n2,1,b\n3,1,c\n",

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.resample import Resampler
-from vedette.train.table_store import RowStore, spans
+from vedette.train.data.table_store import RowStore, spans
 
 Values = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]

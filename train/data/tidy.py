@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.signal import GAP_PERIODS, SAMPLE_COUNT_PERIOD_S
-from vedette.train.data import Table
-from vedette.train.sampling import duration
-from vedette.train.series import Positions, Series, Values, without
-from vedette.train.table_store import release, spans
-from vedette.train.timestamps import DAYLIGHT_SAVING_S, UTC_REMEDY
+from vedette.train.data.sampling import duration
+from vedette.train.data.series import Positions, Series, Values, without
+from vedette.train.data.table import Table
+from vedette.train.data.table_store import release, spans
+from vedette.train.data.timestamps import DAYLIGHT_SAVING_S, UTC_REMEDY
 
 
 def tidy(table: Table, period_s: float | None) -> tuple[Series, list[str]]:

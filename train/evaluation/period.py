@@ -19,7 +19,7 @@ def reference_window(values: npt.NDArray[np.floating]) -> int:
     """As :func:`periodic_window`, and 64 where there is no period.
 
     The result depends on unlabelled data alone. Baselines are fitted with it, and it is the buffer of
-    :func:`~vedette.train.metrics.vus_pr`.
+    :func:`~vedette.train.evaluation.metrics.vus_pr`.
 
     >>> reference_window(np.sin(np.arange(2000) * 2 * np.pi / 50)), reference_window(np.ones(100))
     (50, 64)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from required import missing
 
 from vedette.benchmarks.real_series import shared_data
-from vedette.train.data import NEVER_CHANNELS
-from vedette.train.period import DEFAULT, LONGEST, SHORTEST, autocorrelation, reference_window
+from vedette.train.data.table import NEVER_CHANNELS
+from vedette.train.evaluation.period import DEFAULT, LONGEST, SHORTEST, autocorrelation, reference_window
 
 
 def tone(period: float, rows: int = 3000) -> np.ndarray:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
 from vedette.runtime.signal import SignalSpec
-from vedette.train.columns import Column, Readings, read_label
-from vedette.train.frame import Batch, TableFile
-from vedette.train.sources import find_files
-from vedette.train.table_store import RowStore, spans
-from vedette.train.timestamps import Timestamps
+from vedette.train.data.columns import Column, Readings, read_label
+from vedette.train.data.frame import Batch, TableFile
+from vedette.train.data.sources import find_files
+from vedette.train.data.table_store import RowStore, spans
+from vedette.train.data.timestamps import Timestamps
 
 # Never input, by contract; the first that is present and that the project names no other for is the time base.
 TIME_COLUMNS = ("time", "timestamp")
@@ -75,7 +75,7 @@ def read_table(
     timestamp: str | None = None,
     on_progress: Progress | None = None,
 ) -> Table:
-    """Read a table to train on, from files, folders and patterns (see :func:`~vedette.train.sources.find_files`).
+    """Read a table to train on, from files, folders and patterns (see :func:`~vedette.train.data.sources.find_files`).
 
     ``channels`` None takes every numeric column that is not a time, an index or a label; columns without any value are
     left out with a note, or are an error where they were asked for. ``on_progress`` is told the part done. Raises

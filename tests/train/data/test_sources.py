@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import DataError
-from vedette.train.sources import find_files
+from vedette.train.data.sources import find_files
 
 
 @pytest.fixture

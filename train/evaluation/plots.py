@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.signal import Channel
-from vedette.train.metrics import events
-from vedette.train.thinning import Positions, bars, highest, thin
+from vedette.train.evaluation.metrics import events
+from vedette.train.evaluation.thinning import Positions, bars, highest, thin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,9 @@ from command import Refused, vedette
 from tiny import CHANNELS, SIGNAL
 
 from vedette.errors import DataError
-from vedette.train.baseline_kinds import BASELINES
-from vedette.train.data import read_signal
-from vedette.train.evaluation import DAY_S, measure, row_seconds
+from vedette.train.data.table import read_signal
+from vedette.train.evaluation.baseline_kinds import BASELINES
+from vedette.train.evaluation.evaluate import DAY_S, measure, row_seconds
 
 ROWS = 300
 # Rows of the labelled fault.

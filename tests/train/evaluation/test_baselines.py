@@ -12,11 +12,11 @@ from required import missing
 from trained import FAULTS, faulty_machine, machine
 
 from vedette.benchmarks.real_series import shared_data
-from vedette.train import baselines
-from vedette.train.baseline_kinds import BASELINES
-from vedette.train.baselines import FIT_WINDOWS, THRESHOLD_QUANTILE, run_baselines
-from vedette.train.data import NEVER_CHANNELS
-from vedette.train.metrics import auc_roc, vus_pr
+from vedette.train.data.table import NEVER_CHANNELS
+from vedette.train.evaluation import baselines
+from vedette.train.evaluation.baseline_kinds import BASELINES
+from vedette.train.evaluation.baselines import FIT_WINDOWS, THRESHOLD_QUANTILE, run_baselines
+from vedette.train.evaluation.metrics import auc_roc, vus_pr
 
 # Each fits several detectors.
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vedette.errors import DataError
-from vedette.train import csv_rows
-from vedette.train.csv_rows import CsvRows
+from vedette.train.data import csv_rows
+from vedette.train.data.csv_rows import CsvRows
 
 # Portions so small that every boundary falls somewhere inside a row, a cell or a line end.
 PORTIONS = [1, 2, 3, 7, 16, 64, 4096]

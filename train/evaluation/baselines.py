@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.signal import FloatArray
-from vedette.train.baseline_kinds import BASELINES, BaselineKind, Scorer
-from vedette.train.period import reference_window
-from vedette.train.table_store import RowStore, spans
+from vedette.train.data.table_store import RowStore, spans
+from vedette.train.evaluation.baseline_kinds import BASELINES, BaselineKind, Scorer
+from vedette.train.evaluation.period import reference_window
 from vedette.train.windows import evenly, gather
 
 # Windows that a baseline is fitted to, and from whose scores its threshold is taken, evenly spread.
