@@ -14,7 +14,7 @@ comma := ,
 python_version = $(call first_of,python$(1) $(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python),3$(comma)10,3$(comma)13)
 
 PIP = -m pip --disable-pip-version-check install --quiet
-ENVIRONMENTS := .venvs/gateway/.wheel $(if $(TFLITE_PYTHON),.venvs/tflite-runtime/.wheel)
+ENVIRONMENTS := .venvs/gateway/.wheel $(if $(TFLITE_PYTHON),.venvs/tflite-runtime/.wheel) .cache/aarch64/.wheel
 CODE := __init__.py __main__.py cli.py errors.py py.typed boards.yaml runtime train compress firmware_bridge benchmarks
 SOURCES := $(shell find $(CODE) -type f -not -name '*.py[co]' 2>/dev/null)
 
@@ -55,7 +55,7 @@ format: .venv/.installed ## Format the code and sort its imports
 	.venv/bin/ruff format .
 
 .PHONY: environments
-environments: $(ENVIRONMENTS) ## Create the two gateway environments that the tests use
+environments: $(ENVIRONMENTS) ## Create the gateways that the tests use: two here, one for emulated aarch64
 ifeq ($(TFLITE_PYTHON),)
 	@echo "make: no Python 3.10 or 3.11 here, so no tflite-runtime environment: its tests are skipped" >&2
 endif
@@ -66,7 +66,7 @@ test-pythons: .venv/.installed ## Test a bare gateway on every supported Python 
 	.venv/bin/python -m pytest tests/test_bare_install.py
 
 .PHONY: system-packages
-system-packages: ## Install with apt what the tests need: mosquitto, minisign, chromium
+system-packages: ## Install with apt what the tests need: mosquitto, minisign, chromium, qemu
 	@sh tests/system_packages.sh tests
 
 .PHONY: lock
@@ -121,5 +121,15 @@ endef
 .venvs/%/.wheel: .venvs/%/.dependencies .cache/wheel/.built
 	$(@D)/bin/python $(PIP) --no-deps --force-reinstall .cache/wheel/*.whl
 	@touch $@
+
+# A gateway for emulated aarch64. Where it cannot be downloaded its tests are skipped, in CI they fail.
+.cache/aarch64/.dependencies: tests/aarch64/build.py tests/aarch64/constraints.txt constraints/gateway.txt constraints/tflite-runtime.txt | .venv/.installed
+	@echo "downloading an aarch64 gateway into $(@D) (about 80 MB, once)"
+	@.venv/bin/python tests/aarch64/build.py $(@D) || echo "make: without it the tests under emulation cannot run" >&2
+
+.cache/aarch64/.wheel: .cache/aarch64/.dependencies .cache/wheel/.built
+	@if test -e $<; then \
+		rm -rf $(@D)/wheel && .venv/bin/python -m zipfile -e .cache/wheel/*.whl $(@D)/wheel && touch $@; \
+	fi
 
 .PRECIOUS: .venvs/%/.dependencies

@@ -17,6 +17,7 @@ from vedette.benchmarks.demo_results import Agreement, DemoResult, compare_with_
 from vedette.benchmarks.demo_view import Screen, found_after, headline
 from vedette.compress.boards import load_boards
 from vedette.compress.export import Exported, export
+from vedette.compress.this_machine import is_this_machine
 from vedette.errors import BoardError, VedetteError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.bundle import Bundle
@@ -41,7 +42,6 @@ PROJECT = ProjectConfig(
     alert=AlertConfig(clear_after_s=300.0),
 )
 _ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "arm64": "aarch64"}
-_DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
 
 
 def run_demo(
@@ -120,11 +120,14 @@ def run_demo(
 def board_of_this_machine() -> str:
     """The board of ``boards.yaml`` that is most like this machine. Raises :class:`BoardError` where none is."""
     arch = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
-    boards = [board for board in load_boards().values() if board.arch == arch and board.accelerator is None]
+    boards = [
+        board
+        for board in load_boards().values()
+        if board.arch == arch and board.accelerator is None and board.emulator is None and not board.is_mcu
+    ]
     if not boards:
         raise BoardError(f"the demo runs on x86-64 and aarch64, and this machine is {arch}; see: vedette boards")
-    model = _DEVICE_TREE_MODEL.read_text(errors="replace") if _DEVICE_TREE_MODEL.exists() else ""
-    return next((board.name for board in boards if model.startswith(board.title)), boards[0].name)
+    return next((board.name for board in boards if is_this_machine(board)), boards[0].name)
 
 
 def machine() -> str:

@@ -1,116 +1,130 @@
-"""What compression did to a detector: the int8 artefact beside the float model, on the same rows."""
+"""What compression did to a detector: the artefact beside the float model, on the same rows."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from vedette.errors import ExportRefusedError
+from vedette.compress.gate import AlarmRates, AucRoc, Comparison, WorkingPoint
+from vedette.compress.trial import FAMILIES, Family, Trial
 from vedette.runtime.interpreter import Model
 from vedette.runtime.scoring import Scores
-from vedette.train.evaluation.metrics import auc_roc, events
-from vedette.train.held_out import score_held_out
-from vedette.train.injection import inject
+from vedette.train.held_out import alarm_rules, score_held_out, score_learned
 from vedette.train.model_dir import CalibrationData, ModelDir
+from vedette.train.threshold import debounced, event_peaks
 
-# Anomalies that are injected at least, and times that the held-out rows are used for it at most.
-MIN_INJECTED, MAX_INJECTIONS = 300, 50
-# The promise: int8 loses at most this much AUC-ROC against float on injected anomalies.
-MAX_AUC_LOSS = 0.01
-# The promise on held-out normal data: the part of windows above the threshold is at most this many times float's ...
-MAX_ALARM_RATIO = 2.0
-# ... where there are enough windows above it that the ratio means anything.
-MIN_ALARM_WINDOWS = 20
+# The working point, and the newest learned rows that it is found on at most.
+QUANTILE, MOST_LEARNED = 0.99, 6_000
+
+Figures = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Float against int8.
+class FloatReference:
+    """What the float model does on the rows that compressed ones are compared on, worked out once for all of them.
 
-    AUC-ROC is on held-out normal data with injected anomalies. The alarm rates are parts of the held-out normal windows
-    above the threshold: each model at its own, and int8 at the float threshold, which is what would have been deployed
-    without calibrating again.
+    ``normal`` are its scores of the held-out rows, ``learned`` those of the newest windows before, and ``auc_roc`` what
+    it finds of the trial's anomalies, one figure for each injection.
     """
 
-    float_auc_roc: float
-    int8_auc_roc: float
-    float_alarm_rate: float
-    int8_alarm_rate: float
-    int8_alarm_rate_at_float_threshold: float
-    float_threshold: float
-    int8_threshold: float
-    normal_windows: int
-    obtained: str = "measured on held-out normal data, and on the same data with injected anomalies"
+    data: CalibrationData
+    threshold: float
+    normal: Scores
+    learned: Figures
+    trial: Trial
+    auc_roc: dict[Family, Figures]
 
-    def to_dict(self) -> dict[str, Any]:
-        """The comparison as it stands in a manifest."""
-        return asdict(self)
+    @classmethod
+    def of(cls, model: ModelDir, data: CalibrationData, deployed: Model) -> FloatReference:
+        """Measure the float model ``deployed``, whose residuals become scores as ``model.score`` says."""
+        trial = Trial.of(model, data)
+        return cls(
+            data=data,
+            threshold=float(model.calibration["threshold"]),
+            normal=score_held_out(model, deployed, data),
+            learned=score_learned(model, deployed, data, most=MOST_LEARNED),
+            trial=trial,
+            auc_roc={family: trial.auc_roc(model, deployed, family) for family in FAMILIES},
+        )
 
-    def broken_promises(self) -> list[str]:
-        """What the compressed model lost beyond the promise, in words; empty when it keeps it."""
-        broken = []
-        loss = self.float_auc_roc - self.int8_auc_roc
-        if loss > MAX_AUC_LOSS:
-            broken.append(
-                f"int8 loses {100 * loss:.1f} AUC points on injected anomalies ({self.float_auc_roc:.3f} -> "
-                f"{self.int8_auc_roc:.3f}); at most {100 * MAX_AUC_LOSS:g} is allowed"
-            )
-        alarms = self.int8_alarm_rate * self.normal_windows
-        if alarms > max(MIN_ALARM_WINDOWS, MAX_ALARM_RATIO * self.float_alarm_rate * self.normal_windows):
-            broken.append(
-                f"{100 * self.int8_alarm_rate:.2f}% of the normal windows are above the int8 threshold, "
-                f"{100 * self.float_alarm_rate:.2f}% above the float one; at most {MAX_ALARM_RATIO:g} times is allowed"
-            )
-        return broken
+    @property
+    def above(self) -> int:
+        """Held-out windows that score above the float threshold; what a compressed model is calibrated to."""
+        return int((self.normal.window_score > self.threshold).sum())
 
 
 def compare(
-    model: ModelDir,
-    data: CalibrationData,
-    *,
-    float_model: Model,
-    int8_model: Model,
-    int8_normal: Scores,
-    int8_threshold: float,
+    reference: FloatReference, model: ModelDir, deployed: Model, normal: Scores, threshold: float
 ) -> Comparison:
-    """Score held-out normal data and injected anomalies with both models."""
-    normal = score_held_out(model, float_model, data)
-    auc = _injected_auc(model, data, {"float": float_model, "int8": int8_model})
-    float_threshold = float(model.calibration["threshold"])
-    float_scores, int8_scores = normal.window_score, int8_normal.window_score
+    """Compare the artefact ``deployed`` with its float model.
+
+    ``model`` says how its residuals become scores; ``normal`` are its scores of the held-out rows and ``threshold`` the
+    one calibrated on them.
+    """
+    rules = alarm_rules(model)
+    faults, patterns = (
+        _auc_roc(reference.auc_roc[family], reference.trial.auc_roc(model, deployed, family)) for family in FAMILIES
+    )
+    float_scores, scores = (found.window_score.astype(np.float64) for found in (reference.normal, normal))
+    rates = _rates(float_scores > reference.threshold, scores > threshold, rules["separation"])
+    learned = score_learned(model, deployed, reference.data, most=MOST_LEARNED)
+
+    def alarms(scores: Figures, line: float) -> int:
+        return len(event_peaks(debounced(scores, rules["min_windows"]), line, rules["separation"]))
+
     return Comparison(
-        float_auc_roc=auc["float"],
-        int8_auc_roc=auc["int8"],
-        float_alarm_rate=float(np.mean(float_scores > float_threshold)),
-        int8_alarm_rate=float(np.mean(int8_scores > int8_threshold)),
-        int8_alarm_rate_at_float_threshold=float(np.mean(int8_scores > float_threshold)),
-        float_threshold=float_threshold,
-        int8_threshold=int8_threshold,
-        normal_windows=len(int8_scores),
+        float_auc_roc=(faults.float_auc_roc + patterns.float_auc_roc) / 2.0,
+        int8_auc_roc=(faults.int8_auc_roc + patterns.int8_auc_roc) / 2.0,
+        faults=faults,
+        changed_patterns=patterns,
+        float_alarm_rate=rates.float_rate,
+        int8_alarm_rate=rates.int8_rate,
+        int8_alarm_rate_at_float_threshold=float(np.mean(scores > reference.threshold)),
+        alarm_rate_standard_error=rates.standard_error,
+        float_alarms=alarms(float_scores, reference.threshold),
+        int8_alarms=alarms(scores, threshold),
+        int8_alarms_at_float_threshold=alarms(scores, reference.threshold),
+        working_point=_working_point((reference.learned, float_scores), (learned, scores), rules["separation"]),
+        float_threshold=reference.threshold,
+        int8_threshold=threshold,
+        normal_windows=len(scores),
     )
 
 
-def _injected_auc(model: ModelDir, data: CalibrationData, deployed: dict[str, Model]) -> dict[str, float]:
-    """AUC-ROC of each model on the same rows, disturbed anew until there are enough anomalies to tell them apart."""
-    labels: list[npt.NDArray[np.int8]] = []
-    scores: dict[str, list[npt.NDArray[np.float32]]] = {name: [] for name in deployed}
-    injected = 0
-    while injected < MIN_INJECTED and len(labels) < MAX_INJECTIONS:
-        rows, label = inject(data.rows, model.signal, seed=len(labels))
-        injected += len(events(label))
-        labels.append(label)
-        for name, candidate in deployed.items():
-            scores[name].append(score_held_out(model, candidate, data, rows=rows).score)
-    return {name: auc_roc(np.concatenate(labels), np.concatenate(parts)) for name, parts in scores.items()}
+def _auc_roc(float_figures: Figures, figures: Figures) -> AucRoc:
+    """The means of figures on the same injections, and the standard error of their difference."""
+    loss = float_figures - figures
+    error = float(np.std(loss, ddof=1)) / len(loss) ** 0.5
+    return AucRoc(float(np.mean(float_figures)), float(np.mean(figures)), error, len(loss))
 
 
-def require_promises(comparison: Comparison) -> None:
-    """Raise :class:`ExportRefusedError` with numbers and remedy where a promise is broken."""
-    broken = comparison.broken_promises()
-    if broken:
-        raise ExportRefusedError(
-            "; ".join(broken) + ". Train with more normal data or another seed, or accept it with: --accept"
-        )
+def _rates(float_above: Flags, above: Flags, separation: int) -> AlarmRates:
+    """The parts of windows above a line, and the standard error of their difference.
+
+    Windows above a line come together, so the error is that of blocks as long as alarms are apart: what they differ by
+    in one block is one observation.
+    """
+    change = above.astype(np.float64) - float_above
+    blocks = len(change) // separation
+    error = None
+    if blocks > 1:
+        sums = np.add.reduceat(change, np.arange(blocks) * separation)
+        error = float(np.std(sums, ddof=1)) * blocks**0.5 / len(change)
+    return AlarmRates(float(np.mean(float_above)), float(np.mean(above)), error)
+
+
+def _working_point(
+    float_parts: tuple[Figures, Figures], parts: tuple[Figures, Figures], separation: int
+) -> WorkingPoint:
+    """Both models' rates of held-out windows above a quantile of their own scores before.
+
+    Without learned windows, the first half of the held-out ones is what was before.
+    """
+    pairs = [float_parts, parts]
+    if not (len(float_parts[0]) and len(parts[0])):
+        pairs = [(scores[: len(scores) // 2], scores[len(scores) // 2 :]) for _, scores in pairs]
+    above = [after > np.quantile(before, QUANTILE) if len(before) else after > np.inf for before, after in pairs]
+    return WorkingPoint(QUANTILE, len(pairs[0][0]), _rates(above[0], above[1], separation))

@@ -3,11 +3,13 @@ https://arxiv.org/abs/1712.05877; https://ai.google.dev/edge/litert/models/quant
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vedette.errors import ModelError
 from vedette.runtime.signal import FloatArray
-from vedette.train.convert import convert, head_converter
+from vedette.train.convert import convert, deployed_head, head_converter
 from vedette.train.model_dir import ModelDir
 from vedette.train.tensorflow import import_tensorflow
 
@@ -18,21 +20,30 @@ NOISE_WINDOWS = 64
 
 
 def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: bool, fixed_batch: bool) -> bytes:
-    """The trained head as int8 .tflite bytes.
+    """The deployed network of a model directory as int8 .tflite bytes, see :func:`quantize_head`."""
+    head = deployed_head(model, model.load_network())
+    clip = None if "qat" in model.recipe else model.signal.input_clip
+    return quantize_head(head, representative, clip=clip, per_channel=per_channel, fixed_batch=fixed_batch)
 
-    ``representative`` are flat scaled windows that cover the range; ``per_channel`` gives each output unit its own
+
+def quantize_head(
+    head: Any, representative: FloatArray, *, clip: float | None, per_channel: bool, fixed_batch: bool
+) -> bytes:
+    """A deployed network as int8 .tflite bytes.
+
+    ``representative`` are flat scaled windows that cover the range, and ``clip`` bounds them; it is None where the
+    network was trained with quantization and so knows its ranges. ``per_channel`` gives each output unit its own
     weight scale, which Edge TPU compilers refuse for dense layers; ``fixed_batch`` fixes the batch to 1, as they want.
     Raises :class:`ModelError` where a layer's range cannot be found.
     """
-    quantized = _convert(model, representative, per_channel=per_channel, fixed_batch=fixed_batch)
-    if smallest_step(quantized) >= SMALLEST_STEP:
+    form = {"per_channel": per_channel, "fixed_batch": fixed_batch}
+    quantized = _convert(head, None if clip is None else representative, **form)
+    if clip is None or smallest_step(quantized) >= SMALLEST_STEP:
         return quantized
     # Where nothing can be predicted, training may switch a layer off on all normal windows. Its range is then nothing,
     # which kernels refuse; anything within the input's range will do, as the network is a constant on normal windows.
-    clip = model.signal.input_clip
     noise = np.random.default_rng(0).uniform(-clip, clip, (NOISE_WINDOWS, representative.shape[1])).astype(np.float32)
-    ranged = np.concatenate([representative, noise])
-    quantized = _convert(model, ranged, per_channel=per_channel, fixed_batch=fixed_batch)
+    quantized = _convert(head, np.concatenate([representative, noise]), **form)
     if smallest_step(quantized) < SMALLEST_STEP:
         raise ModelError(
             "a layer of the network is off whatever the input, so that it cannot be quantized: nothing was learned. "
@@ -41,12 +52,22 @@ def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: 
     return quantized
 
 
-def _convert(model: ModelDir, representative: FloatArray, *, per_channel: bool, fixed_batch: bool) -> bytes:
+def float16_head(head: Any) -> bytes:
+    """A deployed network as .tflite bytes with weights in float16; windows and outputs stay float32."""
     tf, _ = import_tensorflow()
-    converter = head_converter(model, model.load_core(), batch=1 if fixed_batch else None)
+    converter = head_converter(head, batch=None)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([window[np.newaxis]] for window in representative)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.target_spec.supported_types = [tf.float16]
+    return convert(converter)
+
+
+def _convert(head: Any, representative: FloatArray | None, *, per_channel: bool, fixed_batch: bool) -> bytes:
+    tf, _ = import_tensorflow()
+    converter = head_converter(head, batch=1 if fixed_batch else None)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if representative is not None:
+        converter.representative_dataset = lambda: ([window[np.newaxis]] for window in representative)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel
     return convert(converter)

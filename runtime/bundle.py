@@ -21,12 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import BundleError, OutputError
-from vedette.runtime.interpreter import Model
+from vedette.runtime.interpreter import FIRMWARE, REFERENCES, Model
 from vedette.runtime.manifest import MAX_BYTES as MANIFEST_MAX_BYTES
 from vedette.runtime.manifest import Manifest
 
-MANIFEST, MODEL, GOLDEN = "manifest.json", "model.tflite", "golden.npz"
-MAX_MEMBER_BYTES = {MANIFEST: MANIFEST_MAX_BYTES, MODEL: 64 * 1024 * 1024, GOLDEN: 64 * 1024 * 1024}
+MANIFEST, MODEL, GOLDEN, COMPILED = "manifest.json", "model.tflite", "golden.npz", "model_edgetpu.tflite"
+MAX_MEMBER_BYTES = {
+    MANIFEST: MANIFEST_MAX_BYTES,
+    MODEL: 64 * 1024 * 1024,
+    GOLDEN: 64 * 1024 * 1024,
+    COMPILED: 64 * 1024 * 1024,
+}
+# Every bundle has these, in this order; the compiled model comes last where there is one.
+REQUIRED_MEMBERS = [MANIFEST, MODEL, GOLDEN]
 # What the golden windows may unpack to.
 MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 # Everything that zipfile and NumPy raise on archives that are damaged or hostile.
@@ -87,19 +94,27 @@ class Golden:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory, verified against its own checksums. ``sha256`` is that of the whole file."""
+    """A bundle in memory, verified against its own checksums. ``sha256`` is that of the whole file; ``compiled`` is the
+    model as compiled for the Edge TPU, None where it was not."""
 
     manifest: Manifest
     model_bytes: bytes
     golden: Golden
     sha256: str
+    compiled: bytes | None = None
 
     def load_model(self, *, package: str | None = None) -> Model:
         """Load the model into the interpreter: ``package``, or the first one installed.
 
-        Raises :class:`BundleError` where the model is not the one that the manifest describes.
+        The bundle of a board that runs compiled firmware is loaded into the NumPy kernels of the board's rounding
+        family, so that it gives the board's own bits anywhere. Raises :class:`BundleError` where the model is not the
+        one that the manifest describes.
         """
         manifest = self.manifest
+        if package is None and manifest.runtime.package == FIRMWARE:
+            package = f"reference-{manifest.runtime.family}"
+            if package not in REFERENCES:
+                raise BundleError(f"{MANIFEST}: runtime: family: expected D, H or S, found {manifest.runtime.family!r}")
         model = Model(self.model_bytes, package=package, threads=manifest.runtime.threads)
         channels = len(manifest.signal.channels)
         wanted = {"input": manifest.signal.window * channels, "output": channels}
@@ -112,9 +127,9 @@ class Bundle:
         return model
 
 
-def pack(manifest: Manifest, model: bytes, golden: Golden) -> bytes:
+def pack(manifest: Manifest, model: bytes, golden: Golden, *, compiled: bytes | None = None) -> bytes:
     """Return a bundle's bytes; the same content gives the same bytes. Fills in the manifest's checksums."""
-    members = {MODEL: model, GOLDEN: golden.to_npz()}
+    members = {MODEL: model, GOLDEN: golden.to_npz(), **({COMPILED: compiled} if compiled else {})}
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     return _archive({MANIFEST: replace(manifest, members=checksums).to_json(), **members})
 
@@ -141,7 +156,7 @@ def unpack(data: bytes, *, what: str = "bundle") -> Bundle:
         golden = Golden.from_npz(members[GOLDEN], manifest)
     except BundleError as error:
         raise BundleError(f"{what}: {error}") from error
-    return Bundle(manifest, members[MODEL], golden, hashlib.sha256(data).hexdigest())
+    return Bundle(manifest, members[MODEL], golden, hashlib.sha256(data).hexdigest(), members.get(COMPILED))
 
 
 def read(path: Path) -> Bundle:
@@ -183,8 +198,8 @@ def _members(data: bytes) -> dict[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             names = [entry.filename for entry in entries]
-            if names != list(MAX_MEMBER_BYTES):
-                raise BundleError(f"expected the members {list(MAX_MEMBER_BYTES)}, found {names[:8]}")
+            if names not in (REQUIRED_MEMBERS, [*REQUIRED_MEMBERS, COMPILED]):
+                raise BundleError(f"expected the members {REQUIRED_MEMBERS} and perhaps {COMPILED}, found {names[:8]}")
             for entry in entries:
                 if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > MAX_MEMBER_BYTES[entry.filename]:
                     raise BundleError(f"{entry.filename}: expected a stored member of allowed size")

@@ -24,6 +24,10 @@ from vedette.runtime.prototypes import NearestPrototype, Prototypes
 from vedette.runtime.ring import WindowRing
 from vedette.runtime.signal import MAX_READING, FloatArray, SignalSpec
 
+# Errors are divided by no less: the least float32 that has all its digits. It is no expression, as tflite-runtime makes
+# Arm CPUs round what is smaller to zero, of which NumPy's finfo warns.
+SMALLEST_ERROR = np.float32(2.0**-126)
+
 
 @dataclass(frozen=True)
 class TermSpec:
@@ -85,7 +89,7 @@ class Reading(NamedTuple):
         A term gives its part of the score's logarithm to the channels in proportion to their errors.
         """
         logarithms = np.log1p(self.terms)
-        weights = logarithms / np.maximum(self.errors.sum(axis=1), np.finfo(np.float32).tiny)
+        weights = logarithms / np.maximum(self.errors.sum(axis=1), SMALLEST_ERROR)
         shares: FloatArray = (weights @ self.errors).astype(np.float32)
         total = float(shares.sum())
         return shares / np.float32(total) if total > 0.0 else np.full_like(shares, 1.0 / len(shares))
@@ -110,8 +114,7 @@ class Detector:
         self._residual_clip = _constants(-score.residual_clip, score.residual_clip)
         self._whiten = np.array([1.0 / np.asarray(term.residual_scale) for term in terms], np.float32)
         self._smoothing = np.array([[term.smoothing] for term in terms], np.float32)
-        self._mean_of = np.full(width, 1.0 / width, np.float32)
-        self._levels = np.array([term.level for term in terms])
+        self._levels = width * np.array([term.level for term in terms])
         self._input, self._output = model.input.quantization, model.output.quantization
         if self._input:
             self._input_steps = _constants(self._input.scale, self._input.zero_point)
@@ -197,7 +200,8 @@ class Detector:
             np.multiply(errors, self._smoothing, out=errors)
             np.add(errors, self._errors, out=errors)
         self._errors = errors
-        terms = tuple((errors.dot(self._mean_of) / self._levels).tolist())
+        # A sum of NumPy's own, whose order is the same on every CPU; that of a dot product is the BLAS library's.
+        terms = tuple((np.add.reduce(errors, axis=1) / self._levels).tolist())
         score = terms[0] if len(terms) == 1 else math.sqrt((1.0 + terms[0]) * (1.0 + terms[1])) - 1.0
         return Reading(score, terms, errors, observed, expected)
 

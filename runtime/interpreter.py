@@ -1,8 +1,9 @@
-"""The only module that knows which TFLite interpreter runs a model.
+"""The only module that knows what runs a model.
 
 Two packages do: ai-edge-litert (the default: about four times faster on int8, every supported Python) and
 tflite-runtime (small, frozen at 2.14, Python <= 3.11, NumPy < 2). Damaged models can abort the process inside either
-of them, so load only bytes whose checksum or signature was verified.
+of them, so load only bytes whose checksum or signature was verified. The NumPy kernels of
+:mod:`vedette.runtime.reference` stand in for boards whose own kernels are not installed; they are never a default.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from vedette.errors import DependencyError, ModelError
+from vedette import __version__
+from vedette.errors import DependencyError, ModelError, nearest
 from vedette.runtime.quiet import native_stderr_hidden
+from vedette.runtime.reference.graph import Tensor
+from vedette.runtime.reference.program import Program
+from vedette.runtime.reference.rounding import FAMILIES
 
 # Package -> module with Interpreter, and the rounding family of its default int8 kernels: LiteRT's XNNPACK rounds
-# once in int64 (S); tflite-runtime 2.14 rounds twice with a half-up shift (H). Outputs of one family are the same
+# once, in float32 (S); tflite-runtime 2.14 rounds twice with a half-up shift (H). Outputs of one family are the same
 # bits on every CPU; across families they differ by up to 3 LSB in a few percent of the outputs.
 PACKAGES = {
     "ai-edge-litert": ("ai_edge_litert.interpreter", "S"),
     "tflite-runtime": ("tflite_runtime.interpreter", "H"),
 }
+# The NumPy kernels, by family. D is that of TFLite Micro and CMSIS-NN.
+REFERENCES = {f"reference-{family}": family for family in FAMILIES}
+# What a manifest says of a bundle for a board without an interpreter: compiled into its firmware.
+FIRMWARE = "firmware"
 
 
 @dataclass(frozen=True)
@@ -45,27 +54,60 @@ class TensorInfo:
     quantization: Quantization | None
 
 
+class Engine(Protocol):
+    """What runs a model; see :class:`Model`."""
+
+    family: str
+    version: str
+    input: TensorInfo
+    output: TensorInfo
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Invoke the model on an array of its input's shape and dtype; the result is a copy."""
+
+    def resize_batch(self, batch: int) -> None:
+        """Make the next inputs ``(batch, ...)``. Raises :class:`ModelError` where the model's batch is fixed."""
+
+
 class Model:
     """A loaded .tflite model with one input and one output.
 
-    ``run`` is the whole of it on the hot path: the input array in, the output array out.
+    ``run`` is the whole of it on the hot path: the input array in, the output array out, a copy. ``resize_batch(n)``
+    makes the next inputs ``(n, ...)``; it raises :class:`ModelError` where the model's batch is fixed. ``package``,
+    ``version`` and rounding ``family`` say what runs it.
     """
 
     def __init__(self, data: bytes, *, package: str | None = None, threads: int = 1) -> None:
         """Load a model from its verified bytes.
 
-        ``package`` names one of :data:`PACKAGES`; None takes the first that is installed. Raises
-        :class:`DependencyError` where none is, :class:`ModelError` where the model does not load.
+        ``package`` names one of :data:`PACKAGES` or :data:`REFERENCES`; None takes the first of the former that is
+        installed. Raises :class:`DependencyError` where none is, :class:`ModelError` where the model does not load.
         """
-        self.package, module = _find_package(package)
-        self.family = PACKAGES[self.package][1]
-        self.version = importlib.metadata.version(self.package)
+        engine: Engine
+        if package in REFERENCES:
+            self.package, engine = package, _Reference(data, package)
+        else:
+            self.package, module = _find_package(package)
+            engine = _Interpreter(data, self.package, module, threads)
+        self.family, self.version = engine.family, engine.version
+        self.input, self.output = engine.input, engine.output
+        # The engine's own methods, as a call more is felt at three microseconds a window.
+        self.run = engine.run
+        self.resize_batch = engine.resize_batch
+
+
+class _Interpreter:
+    """A model in one of :data:`PACKAGES`."""
+
+    def __init__(self, data: bytes, package: str, module: Any, threads: int) -> None:
+        self.family = PACKAGES[package][1]
+        self.version = importlib.metadata.version(package)
         try:
             with native_stderr_hidden():
                 self._interpreter = module.Interpreter(model_content=data, num_threads=threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(_load_hint(self.package, error)) from error
+            raise ModelError(_load_hint(package, error)) from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"expected a model with 1 input and 1 output, found {len(inputs)} and {len(outputs)}")
@@ -73,19 +115,36 @@ class Model:
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Invoke the model on an array of its input's shape and dtype; the result is a copy."""
         interpreter = self._interpreter
         interpreter.set_tensor(self._input_index, batch)
         interpreter.invoke()
         return interpreter.get_tensor(self._output_index)  # type: ignore[no-any-return]
 
     def resize_batch(self, batch: int) -> None:
-        """Make the next inputs ``(batch, ...)``. Raises :class:`ModelError` where the model's batch is fixed."""
         try:
             self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]), strict=True)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"this model runs one window at a time; a batch of {batch} was asked for") from error
+            raise ModelError(_batch_hint(batch)) from error
+
+
+class _Reference:
+    """A model in the NumPy kernels of one of :data:`REFERENCES`."""
+
+    version = __version__
+
+    def __init__(self, data: bytes, package: str) -> None:
+        self.family: str = REFERENCES[package]
+        self._program = Program(data, REFERENCES[package])
+        self.input = _reference_info(self._program.input, self._program.input_shape)
+        self.output = _reference_info(self._program.output, self._program.output_shape)
+        self.run = self._program.run
+
+    def resize_batch(self, batch: int) -> None:
+        try:
+            self._program.resize(batch)
+        except ModelError as error:
+            raise ModelError(_batch_hint(batch)) from error
 
 
 def quantize(values: npt.NDArray[np.float32], quantization: Quantization) -> npt.NDArray[np.int8]:
@@ -107,7 +166,7 @@ def quantized_bounds(clip: float, quantization: Quantization) -> tuple[float, fl
 
 def _find_package(wanted: str | None) -> tuple[str, Any]:
     if wanted is not None and wanted not in PACKAGES:
-        raise DependencyError(f'interpreter "{wanted}" is not known; valid: {", ".join(PACKAGES)}')
+        raise DependencyError(f'interpreter "{wanted}" is not known; {nearest(wanted, [*PACKAGES, *REFERENCES])}')
     for package in [wanted] if wanted else PACKAGES:
         try:
             return package, importlib.import_module(PACKAGES[package][0])
@@ -122,6 +181,14 @@ def _load_hint(package: str, error: Exception) -> str:
     if package == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
         return f'tflite-runtime cannot work with numpy {np.__version__}; try: pip install "numpy<2"'
     return f"{package} cannot load the model: {error}"
+
+
+def _batch_hint(batch: int) -> str:
+    return f"this model runs one window at a time; a batch of {batch} was asked for"
+
+
+def _reference_info(tensor: Tensor, shape: tuple[int, ...]) -> TensorInfo:
+    return TensorInfo(tensor.name, shape, "int8", Quantization(float(tensor.scale), tensor.zero_point))
 
 
 def _tensor_info(detail: dict[str, Any]) -> TensorInfo:

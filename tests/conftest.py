@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from required import missing
 from tiny import CHANNELS, tiny_bundle_bytes
 
-pytest_plugins = ["command", "trained"]
+pytest_plugins = ["command", "trained", "small"]
 # A busy machine is no failure, and a build either passes or not.
 settings.register_profile("vedette", deadline=None, derandomize=os.environ.get("CI") == "true")
 settings.load_profile("vedette")

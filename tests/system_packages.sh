@@ -29,6 +29,7 @@ tests)
     has mosquitto_sub || missing="$missing mosquitto-clients"
     has minisign || missing="$missing minisign"
     has chromium chromium-browser google-chrome || missing="$missing chromium"
+    has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
     ;;
 *)
     echo "usage: system_packages.sh venv PYTHON | tests" >&2

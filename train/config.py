@@ -12,6 +12,7 @@ import tomllib
 from vedette.errors import ConfigError, nearest
 from vedette.runtime.manifest import MAX_WINDOW
 from vedette.runtime.signal import MissingPolicy
+from vedette.train.recipe import parse_recipe
 
 ModelKind = Literal["ae", "conv_ae", "vae", "conv_vae"]
 # What a key says that the data is to decide, see vedette.train.auto.
@@ -120,6 +121,16 @@ class AlertConfig:
 
 
 @dataclass(frozen=True)
+class CompressConfig:
+    """How the detector is made small: the steps in their order (see :mod:`vedette.train.recipe`), or "auto" to search.
+
+    None leaves it to the board.
+    """
+
+    recipe: list[str] | Auto | None = None
+
+
+@dataclass(frozen=True)
 class ProjectConfig:
     """A whole ``vedette.toml``. ``name`` defaults to the model directory's name."""
 
@@ -130,6 +141,7 @@ class ProjectConfig:
     model: ModelSection = field(default_factory=ModelSection)
     threshold: ThresholdConfig = field(default_factory=ThresholdConfig)
     alert: AlertConfig = field(default_factory=AlertConfig)
+    compress: CompressConfig = field(default_factory=CompressConfig)
 
 
 def load_config(path: Path | None) -> ProjectConfig:
@@ -224,6 +236,8 @@ def _check(config: ProjectConfig, where: str) -> None:
     for good, key, expected, found in checks:
         if not good:
             raise ConfigError(f"{where}: {key}: expected {expected}, found {found}")
+    if isinstance(config.compress.recipe, list):
+        parse_recipe(config.compress.recipe, where=f"{where}: compress: recipe")
 
 
 def _within(value: int | Auto | None, low: int, high: int) -> bool:

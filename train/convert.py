@@ -9,9 +9,16 @@ from vedette.train.models import MODEL_KINDS
 from vedette.train.tensorflow import import_tensorflow, quiet_tensorflow
 
 
-def float_model(model: ModelDir, core: Any) -> bytes:
-    """The head of ``core`` as float32 .tflite bytes, any batch."""
-    return convert(head_converter(model, core, batch=None))
+def deployed_head(model: ModelDir, network: Any) -> Any:
+    """The part of a model directory's network that is deployed: flat window in, expected last row out."""
+    if model.compressed:
+        return network
+    return MODEL_KINDS[model.model.kind].head(network, len(model.signal.channels))
+
+
+def float_model(model: ModelDir, network: Any) -> bytes:
+    """The deployed part of ``network`` as float32 .tflite bytes, any batch."""
+    return convert(head_converter(deployed_head(model, network), batch=None))
 
 
 def convert(converter: Any) -> bytes:
@@ -21,10 +28,9 @@ def convert(converter: Any) -> bytes:
     return converted
 
 
-def head_converter(model: ModelDir, core: Any, *, batch: int | None) -> Any:
-    """A TFLite converter of the head; ``batch`` None leaves the batch open."""
+def head_converter(head: Any, *, batch: int | None) -> Any:
+    """A TFLite converter of a deployed network; ``batch`` None leaves the batch open."""
     tf, _ = import_tensorflow()
-    head = MODEL_KINDS[model.model.kind].head(core, len(model.signal.channels))
     spec = tf.TensorSpec((batch, *head.input_shape[1:]), tf.float32, name="window")
     function = tf.function(lambda window: {"expected_row": head(window)}).get_concrete_function(spec)
     return tf.lite.TFLiteConverter.from_concrete_functions([function], head)

@@ -13,10 +13,14 @@ from vedette.runtime.manifest import Manifest, RuntimeSpec
 from vedette.runtime.scoring import Scores, score_rows
 from vedette.runtime.stream import Stream
 from vedette.train.model_dir import CalibrationData, ModelDir
-from vedette.train.threshold import Calibration, calibrate, debounced, event_peaks
+from vedette.train.threshold import Calibration, at_count, calibrate, debounced, event_peaks
 
 # The held-out data contradicts a threshold when so many alarms on it had this chance or less.
 UNLIKELY = 0.05
+# What a threshold is calibrated on.
+HELD_OUT, ALL_NORMAL = "held-out data", "all normal data"
+
+FloatScores = npt.NDArray[np.float64]
 
 
 def draft_manifest(model: ModelDir, deployed: Model, *, threads: int = 1) -> Manifest:
@@ -49,22 +53,41 @@ def _score(model: ModelDir, deployed: Model, times: npt.NDArray[np.float64], row
     return score_rows(Stream(draft_manifest(model, deployed), deployed), zip(times, rows, strict=True))
 
 
-def calibrate_detector(model: ModelDir, deployed: Model, data: CalibrationData, held_out: Scores) -> Calibration:
+def score_learned(model: ModelDir, deployed: Model, data: CalibrationData, *, most: int | None = None) -> FloatScores:
+    """Window scores of the samples before the held-out ones, at most so many of the newest; none where they are too
+    few for a window."""
+    newest = slice(None if most is None else -most, None)
+    try:
+        found = _score(model, deployed, data.learned_times[newest], data.learned_rows[newest])
+    except DataError:
+        return np.empty(0)
+    return found.window_score.astype(np.float64)
+
+
+def calibrate_detector(
+    model: ModelDir, deployed: Model, data: CalibrationData, held_out: Scores, *, float_above: int | None = None
+) -> Calibration:
     """The threshold that keeps the project's budget of alarms, as the alert policy raises them.
 
     It is calibrated on the scores of all normal data, which shows more of what is normal than the held-out part alone.
     As the model has seen most of that, the held-out part, which it has not, must bear it out: where that has more
     alarms than the budget is likely to give, the threshold is calibrated on the held-out part if that is higher.
+
+    A compressed model is calibrated on its own scores of what the float model was calibrated on, so that both
+    thresholds mean the same. ``float_above`` is how many held-out windows the float model scores above its own: the
+    compressed model's then goes to the nearest level that as many of its own scores are above.
     """
     alone = held_out.window_score.astype(np.float64)
-    try:
-        before = _score(model, deployed, data.learned_times, data.learned_rows).window_score.astype(np.float64)
-    except DataError:  # too few rows for a window were kept beside the held-out ones
-        return _calibrate(model, alone, "held-out data")
-    on_all = _calibrate(model, np.concatenate([before, alone]), "all normal data")
-    if _borne_out(on_all, alone, **_alarm_rules(model)):
-        return on_all
-    return max(on_all, _calibrate(model, alone, "held-out data"), key=lambda calibration: calibration.threshold)
+    compressed = float_above is not None
+    like_float = compressed and model.calibration.get("scores_of") == HELD_OUT
+    before = np.empty(0) if like_float else score_learned(model, deployed, data)
+    if len(before):
+        found = _calibrate(model, np.concatenate([before, alone]), ALL_NORMAL)
+        if not compressed and not _borne_out(found, alone, **alarm_rules(model)):
+            found = max(found, _calibrate(model, alone, HELD_OUT), key=lambda calibration: calibration.threshold)
+    else:
+        found = _calibrate(model, alone, HELD_OUT)
+    return found if float_above is None else at_count(found, alone, float_above)
 
 
 def _calibrate(model: ModelDir, scores: npt.NDArray[np.float64], scores_of: str) -> Calibration:
@@ -75,12 +98,12 @@ def _calibrate(model: ModelDir, scores: npt.NDArray[np.float64], scores_of: str)
         period_s=signal.sample_period_s,
         stride=signal.stride,
         scores_of=scores_of,
-        **_alarm_rules(model),
+        **alarm_rules(model),
     )
 
 
-def _alarm_rules(model: ModelDir) -> dict[str, int]:
-    """What makes an alarm of scores, in windows."""
+def alarm_rules(model: ModelDir) -> dict[str, int]:
+    """What makes an alarm of scores, in windows: how many in a row, and how far apart two alarms are two."""
     policy, step_s = model.alert, model.signal.period_s * model.signal.stride
     return {
         "separation": max(1, round((policy.clear_after_s + policy.cooldown_s) / step_s)),

@@ -6,7 +6,8 @@ import io
 import json
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.manifest import read_alert_policy, read_score, read_signal
 from vedette.runtime.signal import FloatArray, SignalSpec
-from vedette.train.config import ModelConfig, ThresholdConfig, read_section
-from vedette.train.tensorflow import import_tensorflow, quiet_tensorflow
+from vedette.train.config import CompressConfig, ModelConfig, ThresholdConfig, read_section
+from vedette.train.recipe import parse_recipe
+from vedette.train.tensorflow import import_tensorflow, quantize_scope, quiet_tensorflow
 
 FORMAT = 2
-DETECTOR, CORE, CALIBRATION = "detector.json", "core.h5", "calibration.npz"
+DETECTOR, CALIBRATION = "detector.json", "calibration.npz"
+# The network of a trained directory is the whole of it; that of a compressed one is the deployed part, and the float
+# model that it is measured against stays beside it.
+CORE, HEAD, ORIGINAL = "core.h5", "head.h5", "original.tflite"
 MAX_BYTES = 16 * 1024 * 1024
 
 
@@ -34,10 +39,9 @@ class CalibrationData:
     """Normal data kept for compression.
 
     ``rows`` ``(n, channels)`` in sensor units and ``times`` ``(n,)`` in seconds are the held-out part, never trained
-    on; ``learned_rows`` ``(k, channels)`` and ``learned_times`` ``(k,)`` are the samples before it, none where the
-    held-out part is large. ``representative`` are flat scaled training windows ``(m, window * channels)`` that cover
-    the calibrated range.
-    ``golden`` are complete held-out windows ``(k, window, channels)`` in sensor units.
+    on; ``learned_rows`` ``(k, channels)`` and ``learned_times`` ``(k,)`` are the samples before it, the newest
+    ones where they are many. ``representative`` are flat scaled windows ``(m, window * channels)`` that cover the
+    ranges of the network. ``golden`` are complete held-out windows ``(k, window, channels)`` in sensor units.
     """
 
     rows: npt.NDArray[np.float64]
@@ -49,8 +53,18 @@ class CalibrationData:
 
 
 @dataclass(frozen=True)
+class Compressed:
+    """What was done to a trained network: the steps in their order, what each of them changed, and how the residuals of
+    the network before, which stays in the directory as float32 .tflite, become scores."""
+
+    recipe: tuple[str, ...]
+    steps: tuple[dict[str, Any], ...]
+    original_score: ScoreSpec
+
+
+@dataclass(frozen=True)
 class ModelDir:
-    """A trained detector. ``core_path`` is the trained network (tf_keras HDF5)."""
+    """A trained detector, compressed or not yet. ``calibration`` is that of the float model as it was trained."""
 
     path: Path
     name: str
@@ -63,19 +77,32 @@ class ModelDir:
     score: ScoreSpec
     calibration: dict[str, Any]
     provenance: dict[str, Any]
+    compress: CompressConfig = field(default_factory=CompressConfig)
+    compressed: Compressed | None = None
 
     @property
-    def core_path(self) -> Path:
-        """Where the trained network is."""
-        return self.path / CORE
+    def recipe(self) -> tuple[str, ...]:
+        """The compression steps behind it."""
+        return self.compressed.recipe if self.compressed else ()
 
-    def load_core(self) -> Any:
-        """The trained core as a tf_keras model."""
+    def load_network(self) -> Any:
+        """The network as a tf_keras model: the trained core, or the deployed part of a compressed one."""
         _, tf_keras = import_tensorflow()
+        path = self.path / (HEAD if self.compressed else CORE)
         try:
-            return tf_keras.models.load_model(self.core_path, compile=False)
+            with quantize_scope() if "qat" in self.recipe else nullcontext():
+                return tf_keras.models.load_model(path, compile=False)
         except (OSError, ValueError) as error:
-            raise ModelError(f"{self.core_path}: cannot be loaded: {error}; train again") from error
+            again = "compress" if self.compressed else "train"
+            raise ModelError(f"{path}: cannot be loaded: {error}; {again} again") from error
+
+    def load_original(self) -> bytes:
+        """The float32 .tflite that a compressed network came from."""
+        path = self.path / ORIGINAL
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read: {error.strerror}; compress again") from error
 
     def load_calibration_data(self) -> CalibrationData:
         """The normal data kept for compression. Raises :class:`ModelError` where it is missing or damaged."""
@@ -103,8 +130,11 @@ class ModelDir:
         return data
 
 
-def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
-    """Write a model directory whole or not at all. Raises :class:`OutputError` where ``model.path`` exists."""
+def save(model: ModelDir, network: Any, data: CalibrationData, *, original: bytes | None = None) -> None:
+    """Write a model directory whole or not at all; ``original`` is the float32 .tflite that a compressed one came from.
+
+    Raises :class:`OutputError` where ``model.path`` exists.
+    """
     check_absent(model.path)
     try:
         model.path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,31 +142,33 @@ def save(model: ModelDir, core: Any, data: CalibrationData) -> None:
     except OSError as error:
         raise OutputError(f"{model.path}: cannot be written: {error.strerror}") from error
     try:
-        for name, content in _files(model, core, data).items():
+        for name, content in _files(model, network, data, original).items():
             (temporary / name).write_bytes(content)
         temporary.chmod(0o755)
         temporary.rename(model.path)
     except OSError as error:
+        check_absent(model.path)  # somebody else may have been faster
         raise OutputError(f"{model.path}: cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _files(model: ModelDir, core: Any, data: CalibrationData) -> dict[str, bytes]:
+def _files(model: ModelDir, network: Any, data: CalibrationData, original: bytes | None) -> dict[str, bytes]:
     """The files of a model directory. They are made in memory: on a full disk, HDF5 would crash the process."""
     import h5py
 
     with h5py.File(CORE, "w", driver="core", backing_store=False) as file:
         with quiet_tensorflow():
-            core.save(file, save_format="h5", include_optimizer=False)
+            network.save(file, save_format="h5", include_optimizer=False)
         file.flush()
-        network: bytes = file.id.get_file_image()
+        image: bytes = file.id.get_file_image()
     arrays = io.BytesIO()
     np.savez_compressed(arrays, **asdict(data))
     document = {"format": FORMAT, **asdict(model)}
     del document["path"]
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    return {CORE: network, CALIBRATION: arrays.getvalue(), DETECTOR: text.encode()}
+    networks = {HEAD: image, ORIGINAL: original} if original else {CORE: image}
+    return {**networks, CALIBRATION: arrays.getvalue(), DETECTOR: text.encode()}
 
 
 def check_absent(path: Path) -> None:
@@ -163,7 +195,7 @@ def check_writable(path: Path) -> None:
 def load(path: Path) -> ModelDir:
     """Read a model directory. Raises :class:`ModelError` that says what is missing or wrong."""
     file = path / DETECTOR
-    if not file.is_file() or not (path / CORE).is_file():
+    if not file.is_file() or not ((path / CORE).is_file() or (path / HEAD).is_file()):
         raise ModelError(f"{path}: expected a model directory with {DETECTOR} and {CORE}; make one with: vedette train")
     try:
         document = strict_json.loads(file.read_bytes(), max_bytes=MAX_BYTES, what=str(file))
@@ -177,6 +209,12 @@ def load(path: Path) -> ModelDir:
     try:
         network = read_section(ModelConfig, keys.section("model").document, f"{file}: model")
         budget = read_section(ThresholdConfig, keys.section("threshold").document, f"{file}: threshold")
+        wanted = CompressConfig()
+        if "compress" in document:
+            wanted = read_section(CompressConfig, keys.section("compress").document, f"{file}: compress")
+        if isinstance(wanted.recipe, list):
+            parse_recipe(wanted.recipe, where=f"{file}: compress: recipe")
+        compressed = keys.optional("compressed", lambda key: _compressed(keys.section(key), signal, str(file)))
     except ConfigError as error:
         raise ModelError(str(error)) from error
     calibration = keys.section("calibration")
@@ -193,4 +231,15 @@ def load(path: Path) -> ModelDir:
         score=read_score(keys.section("score"), signal),
         calibration=calibration.document,
         provenance=keys.section("provenance").document,
+        compress=wanted,
+        compressed=compressed,
+    )
+
+
+def _compressed(keys: Keys, signal: SignalSpec, where: str) -> Compressed:
+    recipe = parse_recipe([str(word) for word in keys.get("recipe", list)], where=f"{where}: compressed: recipe")
+    return Compressed(
+        recipe=tuple(str(step) for step in recipe),
+        steps=tuple(keys.get("steps", list)),
+        original_score=read_score(keys.section("original_score"), signal),
     )

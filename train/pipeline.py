@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,23 +16,25 @@ import numpy.typing as npt
 from vedette import __version__
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.interpreter import Model
-from vedette.runtime.signal import FloatArray, SignalSpec
+from vedette.runtime.signal import SignalSpec
 from vedette.train import model_dir
 from vedette.train.auto import Choice, OnCandidate, choose
 from vedette.train.config import AUTO, AlertConfig, ProjectConfig
-from vedette.train.convert import float_model
+from vedette.train.convert import deployed_head, float_model
 from vedette.train.data.prepare import NormalData, prepare
 from vedette.train.data.table import Table, read_table
 from vedette.train.fit import Progress, fit
 from vedette.train.held_out import calibrate_detector, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir
+from vedette.train.representative import covering
 from vedette.train.threshold import event_rate
-from vedette.train.windows import evenly, gather, largest
+from vedette.train.windows import evenly, gather
 
-# Windows kept for quantization: evenly spread ones, and those with the largest readings, which set the range.
-REPRESENTATIVE_EVEN, REPRESENTATIVE_EXTREME = 256, 64
+# Windows that those for quantization are chosen from.
+COVERED_WINDOWS = 20_000
 GOLDEN_WINDOWS = 16
-# Readings of normal data kept for calibration, the newest ones: of the held-out part and, if that is less, before it.
+# Readings of normal data kept, the newest ones, first of the held-out part: to calibrate with, and, of the part before
+# it, in any case a quarter as many, as compression trains on it.
 MAX_CALIBRATION_READINGS, MAX_CALIBRATION_ROWS = 2_000_000, 200_000
 # An incident is over when no window was above the threshold for this many windows' length.
 CLEAR_AFTER_WINDOWS = 2.0
@@ -72,8 +75,9 @@ def train(
         score=trained.score,
         calibration={},
         provenance=_provenance(table, choice, trained.losses),
+        compress=config.compress,
     )
-    kept = _calibration_data(data)
+    kept = _calibration_data(data, deployed_head(model, trained.core))
     deployed = Model(float_model(model, trained.core))
     calibration = calibrate_detector(model, deployed, kept, score_held_out(model, deployed, kept))
     model = replace(model, calibration=calibration.to_dict())
@@ -93,11 +97,12 @@ def _alert_policy(config: AlertConfig, signal: SignalSpec) -> AlertPolicy:
     return AlertPolicy(config.min_windows, clear_after_s, config.cooldown_s)
 
 
-def _calibration_data(data: NormalData) -> CalibrationData:
+def _calibration_data(data: NormalData, head: Any) -> CalibrationData:
     signal = data.signal
     most = min(MAX_CALIBRATION_ROWS, MAX_CALIBRATION_READINGS // len(signal.channels))
     rows, times = _newest(data.held_out, most, signal)
-    learned_rows, learned_times = _newest(data.learned, most - len(rows), signal)
+    learned_rows, learned_times = _newest(data.learned, max(most - len(rows), most // 4), signal)
+    chosen = evenly(len(data.train_ends), COVERED_WINDOWS)
     ends = data.held_out_ends[evenly(len(data.held_out_ends), GOLDEN_WINDOWS)]
     index = ends[:, None] - np.arange(signal.window - 1, -1, -1)
     return CalibrationData(
@@ -105,7 +110,7 @@ def _calibration_data(data: NormalData) -> CalibrationData:
         times=times,
         learned_rows=learned_rows,
         learned_times=learned_times,
-        representative=_representative(data),
+        representative=covering(head, gather(data.scaled, data.train_ends[chosen], signal.window)),
         golden=data.rows[index],
     )
 
@@ -115,14 +120,6 @@ def _newest(table: Table, most: int, signal: SignalSpec) -> tuple[npt.NDArray[np
     part = slice(max(0, len(table) - most), len(table))
     times = np.arange(part.start, part.stop) * signal.period_s if table.times is None else table.times[part]
     return table.values[part], times.astype(np.float64)
-
-
-def _representative(data: NormalData) -> FloatArray:
-    """Training windows for quantization that cover the range: spread over time, plus those with extreme readings."""
-    ends = data.train_ends
-    extremes = largest(data.scaled, ends, REPRESENTATIVE_EXTREME)
-    chosen = np.unique(np.concatenate([evenly(len(ends), REPRESENTATIVE_EVEN), extremes]))
-    return gather(data.scaled, ends[chosen], data.signal.window)
 
 
 def _provenance(table: Table, choice: Choice, losses: tuple[tuple[float, float], ...]) -> dict[str, object]:

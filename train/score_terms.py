@@ -40,16 +40,23 @@ def score_spec(data: NormalData, head: Any, config: ModelConfig) -> ScoreSpec:
     windows = gather(data.scaled, ends, data.signal.window)
     observed = windows[:, -len(data.signal.channels) :]
     expected = head.predict(windows, batch_size=1024, verbose=0)
-    prediction = _term(observed - expected, SPAN_FEW_CHANNELS if few else SPAN_MANY_CHANNELS)
-    return ScoreSpec(prediction, _nearest(data, windows, observed, config.seed) if few else None, RESIDUAL_CLIP)
+    prediction = prediction_term(observed - expected)
+    count = max(FEWEST_PROTOTYPES, min(MOST_PROTOTYPES, len(data.train_ends) // WINDOWS_PER_PROTOTYPE))
+    nearest = nearest_term(windows, observed, count=count, seed=config.seed) if few else None
+    return ScoreSpec(prediction, nearest, RESIDUAL_CLIP)
 
 
-def _nearest(data: NormalData, windows: FloatArray, observed: FloatArray, seed: int) -> PrototypeSpec:
-    """Prototypes found by k-means, and the term of their residual."""
+def prediction_term(residual: FloatArray) -> TermSpec:
+    """The term of a network with these residuals ``(n, channels)`` on training windows."""
+    return _term(residual, SPAN_FEW_CHANNELS if residual.shape[1] <= FEW_CHANNELS else SPAN_MANY_CHANNELS)
+
+
+def nearest_term(windows: FloatArray, observed: FloatArray, *, count: int, seed: int) -> PrototypeSpec:
+    """At most ``count`` prototypes of flat training windows ``(n, window * channels)``, found by k-means, and the term
+    of their residual; ``observed`` ``(n, channels)`` is the newest row of each window."""
     from sklearn.cluster import KMeans
 
     sample = windows[evenly(len(windows), CLUSTERED_WINDOWS)]
-    count = max(FEWEST_PROTOTYPES, min(MOST_PROTOTYPES, len(data.train_ends) // WINDOWS_PER_PROTOTYPE))
     count = min(count, len(np.unique(sample, axis=0)))
     found = KMeans(count, n_init=1, max_iter=CLUSTER_ROUNDS, random_state=seed).fit(sample)
     prototypes = Prototypes.from_windows(found.cluster_centers_.astype(np.float32))

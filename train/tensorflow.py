@@ -28,6 +28,24 @@ def import_tensorflow() -> tuple[Any, Any]:
     return tensorflow, tf_keras
 
 
+def import_optimization() -> Any:
+    """The module tensorflow_model_optimization. Raises :class:`DependencyError` where it is not installed."""
+    import_tensorflow()
+    try:
+        with quiet_tensorflow():
+            import tensorflow_model_optimization
+    except ImportError as error:
+        raise DependencyError(
+            f'this needs tensorflow-model-optimization ({error}); try: pip install "vedette[desktop]"'
+        ) from error
+    return tensorflow_model_optimization
+
+
+def quantize_scope() -> Any:
+    """The context in which a network that was trained with quantization can be loaded."""
+    return import_optimization().quantization.keras.quantize_scope()
+
+
 @contextmanager
 def quiet_tensorflow() -> Iterator[None]:
     """Hide TensorFlow's notices while it converts or saves; errors are shown."""

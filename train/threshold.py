@@ -11,7 +11,7 @@ squared, whose logarithm has a nearly exponential tail, which extrapolates best.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -45,7 +45,8 @@ class Calibration:
 
     ``scores_of`` says whose scores it was found on. ``budget_per_score`` is the wanted number of alarm events per
     score, None for a plain quantile; ``interval`` is a 90% bootstrap interval of the threshold; ``supported`` says
-    whether the data itself shows the rate or the tail was extrapolated.
+    whether the data itself shows the rate or the tail was extrapolated. ``before_matching`` is a compressed model's
+    threshold before :func:`at_count` moved it, None where it stayed.
     """
 
     threshold: float
@@ -58,6 +59,7 @@ class Calibration:
     normal_samples: int
     quantiles: dict[str, float]
     tail: dict[str, float] | None
+    before_matching: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The calibration as it stands in a manifest."""
@@ -109,6 +111,21 @@ def calibrate(
         quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in (0.5, 0.9, 0.99, 0.995, 0.999, 1.0)},
         tail=tail,
     )
+
+
+def at_count(found: Calibration, scores: Scores, count: int) -> Calibration:
+    """The calibration with its threshold moved to the nearest level that ``count`` of the scores are above.
+
+    A level between two scores is half-way. Where that many cannot be, as scores are equal, fewer are above.
+    """
+    count = min(count, len(scores))
+    ordered = np.append(-np.sort(-scores), 0.0)
+    low, high = float(ordered[count]), float(ordered[count - 1]) if count else math.inf
+    if low <= found.threshold < high:
+        return found
+    level = _positive((low + high) / 2.0 if count else low)
+    interval = (min(found.interval[0], level), max(found.interval[1], level))
+    return replace(found, threshold=level, interval=interval, before_matching=found.threshold)
 
 
 def debounced(scores: Scores, min_windows: int) -> Scores:

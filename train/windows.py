@@ -9,8 +9,8 @@ from vedette.runtime.signal import FloatArray
 from vedette.train.data.table_store import release
 
 Rows = npt.NDArray[np.int64]
-# Window ends that are looked at at a time, and windows that are gathered.
-ENDS, GATHERED = 2**18, 2**9
+# Windows that are gathered at a time.
+GATHERED = 2**9
 # Up to this many channels say too little at a time: their windows, and the score's memory, are longer.
 FEW_CHANNELS = 4
 LONG_WINDOW, SHORT_WINDOW = 64, 16
@@ -69,7 +69,7 @@ def gather(rows: FloatArray, ends: Rows, window: int) -> FloatArray:
     for first in range(0, len(ends), GATHERED):
         windows[first : first + GATHERED] = rows[ends[first : first + GATHERED, None] - back]
         release(rows)
-    return windows.reshape(len(ends), -1)
+    return windows.reshape(len(ends), window * rows.shape[1])
 
 
 def evenly(count: int, most: int) -> Rows:
@@ -79,20 +79,3 @@ def evenly(count: int, most: int) -> Rows:
     ([0, 3, 6, 9], [0, 1, 2])
     """
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
-
-
-def largest(rows: FloatArray, ends: WindowEnds, count: int) -> Rows:
-    """Indices into ``ends`` of the windows whose last row has the largest readings, at most ``count``, largest first.
-
-    >>> largest(np.array([[1], [-9], [3]], np.float32), WindowEnds(np.array([0]), np.array([3])), 2).tolist()
-    [1, 2]
-    """
-    best, sizes = np.empty(0, np.int64), np.empty(0, rows.dtype)
-    for start in range(0, len(ends), ENDS):
-        index = np.arange(start, min(start + ENDS, len(ends)))
-        best = np.concatenate([best, index])
-        sizes = np.concatenate([sizes, np.abs(rows[ends[index]]).max(axis=1)])
-        order = np.argsort(-sizes, kind="stable")[:count]
-        best, sizes = best[order], sizes[order]
-        release(rows)
-    return best

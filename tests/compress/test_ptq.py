@@ -13,7 +13,7 @@ from vedette.compress.ptq import SMALLEST_STEP, quantize_model, smallest_step
 from vedette.errors import ModelError
 from vedette.runtime.interpreter import Model
 from vedette.train import model_dir
-from vedette.train.model_dir import ModelDir
+from vedette.train.model_dir import CORE, ModelDir
 from vedette.train.tensorflow import quiet_tensorflow
 
 pytestmark = pytest.mark.slow
@@ -23,11 +23,11 @@ def switched_off(directory: Path, copy: Path, bias: float) -> ModelDir:
     """The model with a decoder whose units all have that bias: far below 0, they are off on normal windows."""
     shutil.copytree(directory, copy)
     model = model_dir.load(copy)
-    core = model.load_core()
+    core = model.load_network()
     decoder = core.get_layer("decoder")
     decoder.set_weights([decoder.get_weights()[0], np.full_like(decoder.get_weights()[1], bias)])
     with quiet_tensorflow():
-        core.save(model.core_path, include_optimizer=False)
+        core.save(model.path / CORE, include_optimizer=False)
     return model
 
 

@@ -303,7 +303,7 @@ def test_the_model_directory_has_what_was_chosen_and_every_candidate(
 @pytest.mark.slow
 def test_the_network_has_the_chosen_sizes(trained: tuple[Outcome, model_dir.ModelDir]) -> None:
     _, directory = trained
-    core = directory.load_core()
+    core = directory.load_network()
     assert core.input_shape == (None, PERIOD * CHANNELS)
     latent = core.get_layer("z_mean" if directory.model.kind.endswith("vae") else "latent")
     assert latent.output_shape == (None, directory.model.latent)

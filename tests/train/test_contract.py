@@ -46,7 +46,7 @@ class Form:
         self.data = self.directory.load_calibration_data()
         self.bundle: Bundle | None = None
         if form == "float":
-            self.model = Model(float_model(self.directory, self.directory.load_core()))
+            self.model = Model(float_model(self.directory, self.directory.load_network()))
             self.manifest = draft_manifest(self.directory, self.model)
         else:
             self.bundle = bundles.read(exported[f"{kind}-{form}"])
@@ -164,7 +164,7 @@ def test_coral_takes_one_window_at_a_time_and_others_any_number(kind: str, expor
 def test_the_saved_core_is_the_trained_one(kind: str, trained: dict[str, TrainedDir]) -> None:
     """The calibration in the directory was found with the network before it was saved."""
     directory = model_dir.load(trained[kind].path)
-    model, data = Model(float_model(directory, directory.load_core())), directory.load_calibration_data()
+    model, data = Model(float_model(directory, directory.load_network())), directory.load_calibration_data()
     found = calibrate_detector(directory, model, data, score_held_out(directory, model, data))
     assert json.loads(json.dumps(found.to_dict())) == directory.calibration
 
@@ -172,7 +172,7 @@ def test_the_saved_core_is_the_trained_one(kind: str, trained: dict[str, Trained
 @pytest.mark.parametrize("kind", KINDS)
 def test_float_tflite_gives_what_keras_gives(kind: str, trained: dict[str, TrainedDir]) -> None:
     directory = model_dir.load(trained[kind].path)
-    core, windows = directory.load_core(), directory.load_calibration_data().representative[:64]
+    core, windows = directory.load_network(), directory.load_calibration_data().representative[:64]
     outputs = core.predict(windows, verbose=0)
     reconstruction = outputs[0] if isinstance(outputs, list) else outputs
     model = Model(float_model(directory, core))
@@ -187,7 +187,7 @@ def test_the_same_seed_gives_the_same_weights_and_the_same_bundle(
     config = ProjectConfig(model=ModelConfig(kind=kind, hidden=32, seed=5))
     again, _ = train(trained[kind].data, config, tmp_path / kind)
     first = model_dir.load(trained[kind].path)
-    weights = zip(first.load_core().get_weights(), again.load_core().get_weights(), strict=True)
+    weights = zip(first.load_network().get_weights(), again.load_network().get_weights(), strict=True)
     assert all(np.array_equal(one, other) for one, other in weights)
     path = tmp_path / "again.vdt"
     outcome = vedette("export", again.path, "--board", "x86-64", "-o", path)

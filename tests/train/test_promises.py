@@ -46,7 +46,7 @@ def trained_on(kind: str, train_hours: float, fresh_hours: float, folder: Path) 
     count = round(train_hours * 3600 / simulator.period_s)
     replace(normal, times=normal.times[:count], values=normal.values[:count]).write_csv(folder / "train.csv")
     directory, _ = train(folder / "train.csv", ProjectConfig(), folder / "model")
-    model = Model(float_model(directory, directory.load_core()))
+    model = Model(float_model(directory, directory.load_network()))
     fresh = replace(normal, times=normal.times[count:], values=normal.values[count:])
     return Machine(directory, directory.load_calibration_data(), model, draft_manifest(directory, model), fresh)
 
@@ -129,7 +129,7 @@ def test_a_few_percent_of_anomalies_among_the_training_data_do_little_harm(
     for name, values in (("clean", normal.values), ("dirty", contaminated(normal.values, 0.04))):
         replace(normal, values=values).write_csv(tmp_path / f"{name}.csv")
         directory, _ = train(tmp_path / f"{name}.csv", ProjectConfig(), tmp_path / name)
-        model = Model(float_model(directory, directory.load_core()))
+        model = Model(float_model(directory, directory.load_network()))
         stream = Stream(draft_manifest(directory, model), model)
         scores = score_rows(stream, zip(seconds(faulty).tolist(), faulty.values, strict=True))
         found.append(auc_roc(faulty.label, scores.score))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from vedette.errors import ConfigError, DataError
 from vedette.train.config import ThresholdConfig
-from vedette.train.threshold import MIN_EVENTS, Calibration, calibrate, event_peaks
+from vedette.train.threshold import MIN_EVENTS, Calibration, at_count, calibrate, event_peaks
 
 Scores = npt.NDArray[np.float64]
 Make = Callable[[int, int], Scores]
@@ -202,3 +203,31 @@ def test_scores_that_are_not_finite_are_refused(scores: list[float]) -> None:
 def test_the_same_scores_give_the_same_calibration() -> None:
     scores = smoothed(2000, 4)
     assert calibrated(scores, **{PER_10K: 0.5}) == calibrated(scores, **{PER_10K: 0.5})
+
+
+@given(
+    scores=st.lists(st.integers(1, 400), min_size=1, max_size=80, unique=True),
+    threshold=st.floats(0.5, 500),
+    part=st.floats(0, 1),
+)
+def test_a_threshold_moves_to_the_nearest_level_that_so_many_scores_are_above(
+    scores: list[int], threshold: float, part: float
+) -> None:
+    values, count = np.array(scores, float), round(part * len(scores))
+    found = replace(calibrated(values, quantile=0.9), threshold=threshold)
+    moved = at_count(found, values, count)
+    assert (values > moved.threshold).sum() == count
+    if (values > threshold).sum() == count:
+        assert moved == found
+    else:
+        assert moved.before_matching == threshold
+        assert moved.interval[0] <= moved.threshold <= moved.interval[1]
+        between = (values > min(threshold, moved.threshold)) & (values < max(threshold, moved.threshold))
+        assert abs(between.sum() - abs((values > threshold).sum() - count)) <= 1
+
+
+def test_where_scores_are_equal_fewer_are_above_a_moved_threshold() -> None:
+    scores = np.array([1.0, 2.0, 2.0, 2.0, 3.0])
+    found = replace(calibrated(scores, quantile=0.9), threshold=0.5)
+    assert at_count(found, scores, 2).threshold == 2.0
+    assert at_count(found, np.zeros(5), 3).threshold > 0.0, "severity is a part of the threshold"

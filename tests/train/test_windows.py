@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.train import windows
-from vedette.train.windows import WindowEnds, largest
+from vedette.train.windows import WindowEnds
 
 RUNS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 30)), max_size=8)
 
@@ -39,15 +37,3 @@ def test_ends_are_those_of_windows_inside_a_run_and_the_bounds(
     assert ends[np.arange(len(ends))].tolist() == expected
     picked = np.array([[len(ends) - 1, 0], [0, len(ends) // 2]]) if expected else np.empty((0, 2), int)
     assert ends[picked].tolist() == [[expected[i] for i in row] for row in picked.tolist()]
-
-
-@given(RUNS, st.integers(1, 50), st.integers(1, 20))
-def test_the_largest_are_found_in_portions_as_in_one_go(runs: list[tuple[int, int]], portion: int, count: int) -> None:
-    starts, stops = of(runs)
-    ends = WindowEnds.of_runs(np.array(starts, int), np.array(stops, int), 1, first=0, last=10**6)
-    rows = np.random.default_rng(1).integers(-5, 5, (300, 2)).astype(np.float32)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "ENDS", portion)
-        found = largest(rows, ends, count)
-    sizes = np.abs(rows[ends[np.arange(len(ends))]]).max(axis=1) if len(ends) else np.empty(0)
-    assert found.tolist() == np.argsort(-sizes, kind="stable")[:count].tolist()

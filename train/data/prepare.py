@@ -101,7 +101,7 @@ def prepare(table: Table, config: SignalConfig) -> NormalData:
     return NormalData(
         signal=signal,
         rows=rows,
-        scaled=_scaled(rows, signal),
+        scaled=scaled(rows, signal),
         train_ends=train_ends,
         held_out_ends=held_out_ends,
         learned=_part(table, samples, slice(0, first), signal),
@@ -122,8 +122,8 @@ def _check_no_missing(table: Table) -> None:
             raise DataError(f'no value for {table.channels[column]} in {where}; missing = "fail" is set')
 
 
-def _scaled(rows: npt.NDArray[np.float64], signal: SignalSpec) -> FloatArray:
-    """The rows as the model sees them."""
+def scaled(rows: npt.NDArray[np.float64], signal: SignalSpec) -> FloatArray:
+    """Rows ``(n, channels)`` in sensor units as the model sees them: standardised, clipped, 0 where none is known."""
     store = RowStore(rows.shape[1], np.float32)
     for span in spans(rows):
         store.append(np.clip(np.nan_to_num(signal.standardise(rows[span])), -signal.input_clip, signal.input_clip))

@@ -1,0 +1,69 @@
+"""A detector on its way through a recipe, and what every step may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from vedette.compress.tuning import Progress, TuningData
+from vedette.runtime.detector import ScoreSpec
+from vedette.runtime.signal import FloatArray
+from vedette.train.model_dir import ModelDir
+from vedette.train.score_terms import prediction_term
+
+# Flat standardised windows to the rows that they let expect: ``(n, window * channels)`` to ``(n, channels)``.
+Teacher = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The deployed network, how its residuals become scores, and windows ``(m, window * channels)`` that cover the
+    range its quantization has to."""
+
+    head: Any
+    score: ScoreSpec
+    representative: FloatArray
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a step works with: the model directory, its windows, and the teacher, the uncompressed network by default.
+
+    ``on_progress`` is told the rounds of training.
+    """
+
+    model: ModelDir
+    data: TuningData
+    teacher: Teacher
+    taught_by: str = "the network itself"
+    seed: int = 0
+    on_progress: Progress | None = field(default=None, compare=False)
+
+    @cached_property
+    def targets(self) -> tuple[FloatArray, FloatArray]:
+        """What a step trains towards on the learned and on the held-out windows: half way between what the teacher
+        expects and what was observed, which is the best answer to both by squared error."""
+        parts = (self.data.learned, self.data.held_out)
+        half = np.float32(0.5)
+        learned, held_out = (half * (self.teacher(part.inputs) + part.observed) for part in parts)
+        return learned, held_out
+
+    def rescored(self, draft: Draft, head: Any) -> Draft:
+        """The draft with another network, whose residuals are measured anew."""
+        learned = self.data.learned
+        term = prediction_term(learned.observed - network_teacher(head)(learned.inputs))
+        return replace(draft, head=head, score=replace(draft.score, prediction=term))
+
+
+def network_teacher(head: Any) -> Teacher:
+    """A deployed network as a teacher."""
+
+    def expect(windows: FloatArray) -> FloatArray:
+        expected: FloatArray = head.predict(windows, batch_size=1024, verbose=0)
+        return expected
+
+    return expect
