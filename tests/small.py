@@ -15,7 +15,7 @@ import pytest
 from tiny import POLICY
 from trained import CHANNELS, KINDS, machine
 
-from vedette.compress import tuning
+from vedette.compress import trial, tuning
 from vedette.compress.compress import Workshop
 from vedette.compress.steps import distill, prune, qat, sparsify
 from vedette.runtime.signal import FloatArray
@@ -126,9 +126,12 @@ def workshop(small: Callable[[Case], ModelDir]) -> Callable[[Case], Workshop]:
 
 @pytest.fixture(scope="module")
 def one_round() -> Iterator[None]:
-    """Every step trains for one round, and what TensorFlow is given at a time is small, so that it is soon compiled."""
+    """Every step trains for one round, and what TensorFlow is given at a time is small, so that it is soon compiled.
+    What came of it is compared on few anomalies."""
     with pytest.MonkeyPatch.context() as patch:
         for step in (distill, prune, sparsify, qat):
             patch.setattr(step, "ROUNDS", 1)
         patch.setattr(tuning, "STEPS_PER_CALL", 1)
+        patch.setattr(trial, "SCORED_ROWS", 1)
+        patch.setattr(trial, "FEWEST", 2)
         yield

@@ -12,9 +12,10 @@ from pathlib import Path
 from vedette.compress.boards import get_board
 from vedette.compress.compress import Workshop, save
 from vedette.compress.search.candidate import Budget, Candidate, front, keeping_their_word, refusal
+from vedette.compress.search.identity import identity_of
 from vedette.compress.search.lab import Lab
 from vedette.compress.search.space import Space, recipe_text
-from vedette.compress.search.study import Study, Tally, identity_of
+from vedette.compress.search.study import Study, Tally
 from vedette.errors import ExportRefusedError, ModelError, OutputError
 from vedette.train import model_dir
 from vedette.train.model_dir import ModelDir
@@ -217,8 +218,8 @@ def _check(stopped: Callable[[], bool]) -> None:
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C was pressed. It raises KeyboardInterrupt as ever, but where that meets a
-    destructor or a callback of TensorFlow, Python only reports it and goes on."""
+    """Yield a function that says whether Ctrl-C was pressed. It raises KeyboardInterrupt as ever, but where that meets
+    a destructor or a callback of TensorFlow, Python only reports it and goes on."""
     pressed = False
 
     def interrupt(number: int, frame: object) -> None:

@@ -6,27 +6,21 @@ for another budget, and not on another machine. Trials whose machine fell silent
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.trial import FrozenTrial, TrialState
 
-from vedette import __version__
-from vedette.compress.boards import Board
 from vedette.compress.search.candidate import Candidate
 from vedette.compress.search.space import Space, recipe_text
 from vedette.errors import ConfigError, ModelError
-from vedette.train.model_dir import CALIBRATION, CORE, DETECTOR, HEAD, ORIGINAL, ModelDir
 from vedette.train.recipe import Recipe
 
 # A machine tells this often that it is still at a trial, and is given up after so many seconds of silence.
@@ -167,19 +161,6 @@ class Study:
         return _recipes(trials, _FINISHED) | _recipes(earlier, (TrialState.RUNNING,))
 
 
-def identity_of(model: ModelDir, board: Board, teachers: Sequence[str]) -> dict[str, str]:
-    """What a study's figures hold for, in words and checksums: the same on every machine that has the same files."""
-    files = (DETECTOR, CORE, HEAD, CALIBRATION, ORIGINAL)
-    form = f"{board.name} {board.model.weights} {board.model.batch} {board.interpreter.family}"
-    taught = [_checksum([Path(name) / file for file in files]) if Path(name).is_dir() else name for name in teachers]
-    return {
-        "vedette": __version__,
-        "board": form,
-        "model directory": _checksum([model.path / file for file in files]),
-        "teacher": ", ".join(taught) or "the network itself",
-    }
-
-
 @contextmanager
 def explained(address: str) -> Iterator[None]:
     """Turn what a database may raise into :class:`ConfigError` with a remedy."""
@@ -241,12 +222,6 @@ def _address(storage: str) -> tuple[str, str]:
 
 def _recipes(trials: Sequence[FrozenTrial], states: tuple[TrialState, ...]) -> set[str]:
     return {trial.user_attrs[RECIPE] for trial in trials if trial.state in states and RECIPE in trial.user_attrs}
-
-
-def _checksum(paths: Sequence[Path]) -> str:
-    """The start of the SHA-256 of those files that there are."""
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
-    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _log2(value: int) -> float:

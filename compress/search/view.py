@@ -32,7 +32,8 @@ def print_front(result: SearchResult) -> None:
 
 def front_table(result: SearchResult) -> Table:
     """The Pareto front as a table; the numbers are those in the picture."""
-    table = Table(title=_title(result), caption=_caption(result), caption_justify="left", title_justify="left")
+    table = Table(box=None, header_style="bold", caption_justify="left", title_justify="left")
+    table.title, table.caption = _title(result), _caption(result)
     table.add_column("", justify="right")
     table.add_column("recipe", overflow="fold")
     for label in ("bytes", "smaller", "MACs", "µs", "AUC-ROC", "kept"):

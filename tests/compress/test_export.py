@@ -144,12 +144,16 @@ def test_golden_windows_are_held_out_normal_data(exported: dict[str, Path]) -> N
 def test_a_model_that_quantization_broke_is_refused_with_numbers_and_accept_records_it(
     copied: Path, tmp_path: Path
 ) -> None:
-    with np.load(copied / "calibration.npz") as arrays:
-        change_calibration(copied, representative=arrays["representative"] * np.float32(1e-3))
+    """Compressed already, so that the broken ranges are not found anew."""
+    ready = tmp_path / "ready"
+    assert vedette("compress", copied, "-o", ready, "--recipe", "ptq").code == 0
+    with np.load(ready / "calibration.npz") as arrays:
+        change_calibration(ready, representative=arrays["representative"] * np.float32(1e-3))
+    copied = ready
     output = tmp_path / "x.vdt"
     refused = export(copied, output)
     assert refused.code == ExportRefusedError.exit_code, refused.stderr
-    assert "AUC points" in refused.stderr or "of the normal windows" in refused.stderr
+    assert "AUC points" in refused.stderr
     assert "--accept" in refused.stderr
     assert not output.exists()
     accepted = export(copied, output, "--accept")
