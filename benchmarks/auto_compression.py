@@ -22,7 +22,7 @@ from typing import Any
 import click
 import numpy as np
 
-from vedette.benchmarks.compression_series import LabelledSeries, labelled_series
+from vedette.benchmarks.compression_series import LabelledSeries, in_a_child, labelled_series
 from vedette.benchmarks.real_series import shared_data
 from vedette.compress.artefact import Artefact, build, load_reference
 from vedette.compress.boards import get_board
@@ -139,7 +139,7 @@ def main(data: Path | None, only: str, trials: int, models: Path | None, output:
         for series in labelled_series(folder, only):
             if series.id in results:
                 continue
-            results[series.id] = compress_series(series, kept, trials)
+            results[series.id] = in_a_child(compress_series, series, kept, trials)
             click.echo(f"{series.id}: {len(results[series.id]['tried'])} recipes", err=True)
             if output:
                 output.write_text(json.dumps(results, indent=1) + "\n")

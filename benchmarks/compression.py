@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from vedette.benchmarks.compression_series import LabelledSeries, labelled_series, spread
+from vedette.benchmarks.compression_series import LabelledSeries, in_a_child, labelled_series, spread
 from vedette.benchmarks.real_series import shared_data
 from vedette.compress import artefact
 from vedette.compress.boards import get_board
@@ -155,7 +155,7 @@ def main(data: Path | None, only: str, seeds: int, models: Path | None, output: 
                 key = f"{seed}/{series.id}"
                 if key in results:
                     continue
-                results[key] = ablate(series, kept, seed)
+                results[key] = in_a_child(ablate, series, kept, seed)
                 click.echo(f"{key}: {len(results[key])} recipes", err=True)
                 if output:
                     output.write_text(json.dumps(results, indent=1) + "\n")

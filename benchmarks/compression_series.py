@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from vedette.train.evaluation.evaluate import score_table
 from vedette.train.held_out import draft_manifest
 from vedette.train.model_dir import ModelDir
 from vedette.train.pipeline import train
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,4 +86,7 @@ def spread(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-Record = dict[str, Any]
+def in_a_child(work: Callable[..., T], *arguments: Any) -> T:
+    """What ``work`` returns, in a process of its own: TensorFlow's converter keeps memory for good."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()

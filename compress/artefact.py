@@ -10,7 +10,7 @@ from vedette.compress.comparison import FloatReference, compare
 from vedette.compress.draft import Draft
 from vedette.compress.edgetpu.rewrite import rewrite
 from vedette.compress.gate import Comparison
-from vedette.compress.ptq import float16_head, quantize_head
+from vedette.compress.quantize import float16_head, quantize_head
 from vedette.compress.slim import slim
 from vedette.compress.this_machine import invoke_us, is_this_machine
 from vedette.runtime.interpreter import Model

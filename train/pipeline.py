@@ -110,7 +110,7 @@ def _calibration_data(data: NormalData, head: Any) -> CalibrationData:
         times=times,
         learned_rows=learned_rows,
         learned_times=learned_times,
-        representative=covering(head, gather(data.scaled, data.train_ends[chosen], signal.window)),
+        representative=covering(head, gather(data.scaled, data.train_ends[chosen], signal.window), signal.input_clip),
         golden=data.rows[index],
     )
 

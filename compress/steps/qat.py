@@ -34,7 +34,7 @@ SPARSE = 0.3
 def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict[str, Any]]:
     """Train on with quantization."""
     _, tf_keras = import_tensorflow()
-    representative = covering(draft.head, bench.data.learned.inputs)
+    representative = covering(draft.head, bench.data.learned.inputs, bench.model.signal.input_clip)
     network = quantization_aware(draft.head)
 
     def measure_ranges(*_: Any) -> None:

@@ -13,7 +13,7 @@ from trained import TrainedDir, write_csv
 
 from vedette.compress.comparison import FloatReference, compare
 from vedette.compress.gate import AlarmRates, AucRoc, Comparison, WorkingPoint, require_promises
-from vedette.compress.ptq import quantize_model
+from vedette.compress.quantize import quantize_model
 from vedette.compress.trial import FAMILIES, Trial
 from vedette.errors import ExportRefusedError
 from vedette.runtime.interpreter import Model
@@ -188,7 +188,7 @@ def test_honest_quantization_passes_and_its_figures_go_into_a_manifest(name: str
 
 @pytest.mark.slow
 @CHANNELS
-@pytest.mark.parametrize("part", [1e-3, 1 / 8])
+@pytest.mark.parametrize("part", [1e-3, 1 / 16])
 def test_a_model_quantized_on_a_wrong_range_is_caught(name: str, part: float, gates: dict[str, Gate]) -> None:
     gate = gates[name]
     found = gate.compare(gate.quantized(gate.data.representative * np.float32(part)))
@@ -199,7 +199,7 @@ def test_a_model_quantized_on_a_wrong_range_is_caught(name: str, part: float, ga
 @pytest.mark.slow
 def test_the_float_threshold_on_a_changed_score_is_caught_by_the_rates(gates: dict[str, Gate]) -> None:
     gate = gates["many"]
-    deployed = Model(gate.quantized(gate.data.representative * np.float32(1 / 8)))
+    deployed = Model(gate.quantized(gate.data.representative * np.float32(1 / 16)))
     normal = score_held_out(gate.model, deployed, gate.data)
     found = compare(gate.reference, gate.model, deployed, normal, gate.reference.threshold)
     assert found.int8_alarm_rate == found.int8_alarm_rate_at_float_threshold > 1.25 * found.float_alarm_rate

@@ -19,7 +19,7 @@ from small import CASES, HIDDEN, WIDTH, WINDOW, Case, blind, name, outputs
 from vedette.compress.compress import Workshop
 from vedette.compress.draft import Draft
 from vedette.compress.network import Weights, cost, rebuilt, units
-from vedette.compress.ptq import quantize_head
+from vedette.compress.quantize import quantize_head
 from vedette.compress.steps import STEPS, distill, prune, qat, sparsify
 from vedette.compress.steps.prune import without_least
 from vedette.runtime.interpreter import Model
@@ -27,7 +27,7 @@ from vedette.train import model_dir
 from vedette.train.convert import convert, head_converter
 from vedette.train.model_dir import Compressed
 from vedette.train.recipe import STEPS as NAMES
-from vedette.train.representative import EVEN_WINDOWS, activations, covering, weighted
+from vedette.train.representative import EVEN_WINDOWS, ROOM, activations, covering, weighted
 from vedette.train.score_terms import prediction_term
 from vedette.train.tensorflow import import_tensorflow
 
@@ -231,7 +231,7 @@ def test_the_ranges_of_training_with_quantization_are_those_of_the_network(
 ) -> None:
     draft, record = run("qat", case)
     before, windows = workshop(case).draft.head, workshop(case).bench.data.learned.inputs
-    windows = covering(before, windows)
+    windows = covering(before, windows, workshop(case).directory.signal.input_clip)
     found = qat.ranges(draft.head)
     assert record["ranges"] == found.round(4).tolist()
     kernels = [tuple(layer.get_weights()[:2]) for layer in weighted(draft.head)]
@@ -296,12 +296,14 @@ def test_the_windows_of_quantization_reach_the_ends_of_every_layer(case: Case, w
         assert part.max() >= whole.max() - 1e-5
 
 
-def test_quantization_sees_windows_spread_over_normal_operation_and_their_mirror_images(workshop: Open) -> None:
+def test_quantization_sees_windows_of_all_of_normal_operation_stretched_both_ways(workshop: Open) -> None:
     draft, windows = workshop(("ae", True)).draft, workshop(("ae", True)).bench.data.learned.inputs
-    found = covering(draft.head, windows)
+    found = covering(draft.head, windows, clip := 4.0)
+    assert np.abs(found).max() == clip
     half = found[: len(found) // 2]
     np.testing.assert_array_equal(found[len(half) :], -half)
-    places = [int(np.flatnonzero((windows == window).all(axis=1))[0]) for window in half]
+    stretched = np.clip(ROOM * windows, -clip, clip)
+    places = [int(np.flatnonzero((stretched == window).all(axis=1))[0]) for window in half]
     assert {0, len(windows) - 1} <= set(places)
     assert np.diff(sorted(places)).max() <= -(-len(windows) // EVEN_WINDOWS) + 1
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from trained import TrainedDir
 
-from vedette.compress.ptq import SMALLEST_STEP, quantize_model, smallest_step
+from vedette.compress.quantize import SMALLEST_STEP, quantize_model, smallest_step
 from vedette.errors import ModelError
 from vedette.runtime.interpreter import Model
 from vedette.train import model_dir
