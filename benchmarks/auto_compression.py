@@ -11,10 +11,8 @@ the float model would have done to the artefact's alarms.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,7 @@ from typing import Any
 import click
 import numpy as np
 
-from vedette.benchmarks.compression_series import LabelledSeries, in_a_child, labelled_series
-from vedette.benchmarks.real_series import shared_data
+from vedette.benchmarks.compression_series import LabelledSeries, measure_all, series_options
 from vedette.compress.artefact import Artefact, build, load_reference
 from vedette.compress.boards import get_board
 from vedette.compress.compress import Workshop
@@ -98,7 +95,12 @@ def tables(results: dict[str, dict[str, Any]]) -> str:
         found, comparison = _figures(result, "chosen"), point["comparison"]
         rates = ("float_alarm_rate", "int8_alarm_rate", "int8_alarm_rate_at_float_threshold")
         rows.append(
-            [key, point["recipe"], f"{point['model_bytes']:,}", f"{point['prototype_bytes']:,}"]
+            [
+                key.split("/", maxsplit=1)[1],
+                point["recipe"],
+                f"{point['model_bytes']:,}",
+                f"{point['prototype_bytes']:,}",
+            ]
             + [f"{found[name]:.3f}" for name in MEANS]
             + [f"{100 * comparison[name]:.2f}%" for name in rates]
         )
@@ -122,28 +124,13 @@ def _markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with series.json.")
-@click.option("--only", default="", help="Only series whose id starts with one of these, separated by commas.")
 @click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="Recipes tried a series.")
-@click.option("--models", type=click.Path(path_type=Path), help="Keep the trained directories here.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Results as JSON; a run goes on from them.")
-def main(data: Path | None, only: str, trials: int, models: Path | None, output: Path | None) -> None:
+@series_options
+def main(trials: int, **options: Any) -> None:
     """Search on every real series and print what came of it."""
-    folder = data or shared_data()
-    if not (folder / "series.json").is_file():
-        click.echo(f"no real series at {folder} (series.json is missing): nothing measured", err=True)
-        return
-    results = json.loads(output.read_text()) if output and output.exists() else {}
-    with ExitStack() as stack:
-        kept = models or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for series in labelled_series(folder, only):
-            if series.id in results:
-                continue
-            results[series.id] = in_a_child(compress_series, series, kept, trials)
-            click.echo(f"{series.id}: {len(results[series.id]['tried'])} recipes", err=True)
-            if output:
-                output.write_text(json.dumps(results, indent=1) + "\n")
-    click.echo(tables(results))
+    results = measure_all(compress_series, [trials], **options)
+    if results:
+        click.echo(tables(results))
 
 
 if __name__ == "__main__":

@@ -10,18 +10,14 @@ finds it goes on from there.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections import defaultdict
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from vedette.benchmarks.compression_series import LabelledSeries, in_a_child, labelled_series, spread
-from vedette.benchmarks.real_series import shared_data
+from vedette.benchmarks.compression_series import LabelledSeries, measure_all, series_options, spread
 from vedette.compress import artefact
 from vedette.compress.boards import get_board
 from vedette.compress.compress import Workshop
@@ -136,30 +132,13 @@ def _cell(mean: float, deviation: float) -> str:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with series.json.")
-@click.option("--only", default="", help="Only series whose id starts with one of these, separated by commas.")
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
-@click.option("--models", type=click.Path(path_type=Path), help="Keep the trained directories here.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Results as JSON; a run goes on from them.")
-def main(data: Path | None, only: str, seeds: int, models: Path | None, output: Path | None) -> None:
+@series_options
+def main(seeds: int, **options: Any) -> None:
     """Measure every recipe on real series and print a table of means and their spread over seeds."""
-    folder = data or shared_data()
-    if not (folder / "series.json").is_file():
-        click.echo(f"no real series at {folder} (series.json is missing): nothing measured", err=True)
-        return
-    results = json.loads(output.read_text()) if output and output.exists() else {}
-    with ExitStack() as stack:
-        kept = models or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for seed in range(seeds):
-            for series in labelled_series(folder, only):
-                key = f"{seed}/{series.id}"
-                if key in results:
-                    continue
-                results[key] = in_a_child(ablate, series, kept, seed)
-                click.echo(f"{key}: {len(results[key])} recipes", err=True)
-                if output:
-                    output.write_text(json.dumps(results, indent=1) + "\n")
-    click.echo(table(results))
+    results = measure_all(ablate, range(seeds), **options)
+    if results:
+        click.echo(table(results))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import click
 import numpy as np
 
-from vedette.benchmarks.real_series import MAX_ROWS, measure
+from vedette.benchmarks.real_series import MAX_ROWS, measure, shared_data
 from vedette.compress.artefact import Artefact
 from vedette.runtime.interpreter import Model
 from vedette.runtime.manifest import Manifest
@@ -86,7 +89,48 @@ def spread(values: list[float]) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
-def in_a_child(work: Callable[..., T], *arguments: Any) -> T:
-    """What ``work`` returns, in a process of its own: TensorFlow's converter keeps memory for good."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
+def series_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that :func:`measure_all` takes."""
+    paths = click.Path(path_type=Path)
+    for option in (
+        click.option("-o", "--output", type=paths, help="Results as JSON; a run goes on from them."),
+        click.option("--models", type=paths, help="Keep the trained directories here."),
+        click.option("--only", default="", help="Only series whose id starts with one of these, separated by commas."),
+        click.option("--data", type=paths, default=None, help="Folder with series.json."),
+    ):
+        command = option(command)
+    return command
+
+
+def measure_all(
+    work: Callable[[LabelledSeries, Path, int], T],
+    numbers: Iterable[int],
+    *,
+    data: Path | None,
+    only: str,
+    models: Path | None,
+    output: Path | None,
+) -> dict[str, T]:
+    """``work(series, models, number)`` of every series and number, by ``NUMBER/SERIES``; none where there is no data.
+
+    Each is done in a process of its own, as TensorFlow's converter keeps memory for good. ``output`` is written after
+    each, and what it holds already is not done again.
+    """
+    folder = data or shared_data()
+    if not (folder / "series.json").is_file():
+        click.echo(f"no real series at {folder} (series.json is missing): nothing measured", err=True)
+        return {}
+    results: dict[str, T] = json.loads(output.read_text()) if output and output.exists() else {}
+    with ExitStack() as stack:
+        kept = models or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for number in numbers:
+            for series in labelled_series(folder, only):
+                key = f"{number}/{series.id}"
+                if key in results:
+                    continue
+                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                    results[key] = pool.submit(work, series, kept, number).result()
+                click.echo(key, err=True)
+                if output:
+                    output.write_text(json.dumps(results, indent=1) + "\n")
+    return results

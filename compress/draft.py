@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.compress.tuning import Progress, TuningData
+from vedette.compress.tuning import Progress, TuningData, tune
 from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.signal import FloatArray
 from vedette.train.model_dir import ModelDir
@@ -51,6 +51,29 @@ class Bench:
         half = np.float32(0.5)
         learned, held_out = (half * (self.teacher(part.inputs) + part.observed) for part in parts)
         return learned, held_out
+
+    def tune(
+        self,
+        network: Any,
+        *,
+        rounds: int,
+        learning_rate: float,
+        callbacks: tuple[Any, ...] = (),
+        keep_best: bool = True,
+    ) -> list[float]:
+        """Train ``network`` in place towards the targets; the held-out losses, see :func:`~.tuning.tune`."""
+        return tune(
+            network,
+            self.data,
+            self.targets,
+            predictive=self.model.model.predictive,
+            rounds=rounds,
+            learning_rate=learning_rate,
+            seed=self.seed,
+            callbacks=callbacks,
+            keep_best=keep_best,
+            on_progress=self.on_progress,
+        )
 
     def rescored(self, draft: Draft, head: Any) -> Draft:
         """The draft with another network, whose residuals are measured anew."""

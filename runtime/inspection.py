@@ -64,6 +64,9 @@ def sheet(description: dict[str, Any]) -> str:
         lines["AUC-ROC"] = (
             f"{accuracy['int8_auc_roc']:.3f} int8, {accuracy['float_auc_roc']:.3f} float; injected anomalies"
         )
+    with suppress(KeyError, TypeError):
+        if accuracy["accepted"]:
+            lines["waived"] = "; ".join(accuracy["accepted"])
     lines["sha256"] = description["sha256"]
     return "\n".join(f"{name:<11} {value}" for name, value in lines.items())
 

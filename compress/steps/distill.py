@@ -8,7 +8,6 @@ from typing import Any
 
 from vedette.compress.draft import Bench, Draft
 from vedette.compress.network import units
-from vedette.compress.tuning import tune
 from vedette.train.models import MODEL_KINDS
 from vedette.train.representative import weighted
 from vedette.train.tensorflow import import_tensorflow
@@ -29,16 +28,7 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
     kind = MODEL_KINDS[model.kind]
     core = kind.build(bench.model.signal.window, data.channels, replace(model, hidden=hidden, latent=latent))
     student = kind.head(core, data.channels)
-    losses = tune(
-        student,
-        data,
-        bench.targets,
-        predictive=model.predictive,
-        rounds=ROUNDS,
-        learning_rate=LEARNING_RATE,
-        seed=bench.seed,
-        on_progress=bench.on_progress,
-    )
+    losses = bench.tune(student, rounds=ROUNDS, learning_rate=LEARNING_RATE)
     done = {"hidden": hidden, "latent": latent, "teacher": bench.taught_by, "losses": losses}
     return bench.rescored(draft, student), done
 

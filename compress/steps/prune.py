@@ -14,7 +14,6 @@ import numpy as np
 
 from vedette.compress.draft import Bench, Draft
 from vedette.compress.network import Weights, positions, rebuilt, units
-from vedette.compress.tuning import tune
 from vedette.train.representative import activations, weighted
 
 KEPT = 0.5
@@ -28,16 +27,7 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
     """Keep the part ``amount`` of every layer's units but the last one's, and train what is left."""
     before = [units(layer) for layer in weighted(draft.head)]
     pruned = without_least(draft.head, bench.data.learned.inputs[:: _stride(bench)], amount or KEPT)
-    losses = tune(
-        pruned,
-        bench.data,
-        bench.targets,
-        predictive=bench.model.model.predictive,
-        rounds=ROUNDS,
-        learning_rate=LEARNING_RATE,
-        seed=bench.seed,
-        on_progress=bench.on_progress,
-    )
+    losses = bench.tune(pruned, rounds=ROUNDS, learning_rate=LEARNING_RATE)
     after = [units(layer) for layer in weighted(pruned)]
     return bench.rescored(draft, pruned), {"units_before": before, "units": after, "losses": losses}
 

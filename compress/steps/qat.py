@@ -17,7 +17,6 @@ import numpy.typing as npt
 from vedette.compress.draft import Bench, Draft
 from vedette.compress.network import rebuilt
 from vedette.compress.steps.sparsify import zeros
-from vedette.compress.tuning import tune
 from vedette.runtime.signal import FloatArray
 from vedette.train.representative import activations, covering, weighted
 from vedette.train.tensorflow import import_optimization, import_tensorflow, quiet_tensorflow
@@ -42,16 +41,11 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
         set_ranges(network, rebuilt(draft.head, weights), representative)
 
     measure_ranges()
-    losses = tune(
+    losses = bench.tune(
         network,
-        bench.data,
-        bench.targets,
-        predictive=bench.model.model.predictive,
         rounds=ROUNDS,
         learning_rate=LEARNING_RATE,
-        seed=bench.seed,
         callbacks=(tf_keras.callbacks.LambdaCallback(on_epoch_end=measure_ranges),),
-        on_progress=bench.on_progress,
     )
     done = {"ranges": ranges(network).round(4).tolist(), "losses": losses}
     return bench.rescored(draft, network), done

@@ -14,7 +14,6 @@ import numpy as np
 
 from vedette.compress.draft import Bench, Draft
 from vedette.compress.network import rebuilt
-from vedette.compress.tuning import tune
 from vedette.train.fit import STEPS_PER_ROUND
 from vedette.train.representative import weighted
 from vedette.train.tensorflow import import_optimization, import_tensorflow, quiet_tensorflow
@@ -42,17 +41,8 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
     clone.set_weights(draft.head.get_weights())
     with quiet_tensorflow():
         masked = sparsity.prune_low_magnitude(clone, pruning_schedule=schedule)
-    losses = tune(
-        masked,
-        bench.data,
-        bench.targets,
-        predictive=bench.model.model.predictive,
-        rounds=ROUNDS,
-        learning_rate=LEARNING_RATE,
-        seed=bench.seed,
-        callbacks=(sparsity.UpdatePruningStep(),),
-        keep_best=False,
-        on_progress=bench.on_progress,
+    losses = bench.tune(
+        masked, rounds=ROUNDS, learning_rate=LEARNING_RATE, callbacks=(sparsity.UpdatePruningStep(),), keep_best=False
     )
     weights = [tuple(layer.get_weights()[:2]) for layer in weighted(sparsity.strip_pruning(masked))]
     sparse = rebuilt(draft.head, weights)

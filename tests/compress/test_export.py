@@ -162,6 +162,7 @@ def test_a_model_that_quantization_broke_is_refused_with_numbers_and_accept_reco
     assert recorded
     assert all(reason in refused.stderr for reason in recorded)
     assert "accepted" in vedette("inspect", output, "--json").stdout
+    assert f"waived      {recorded[0]}" in vedette("inspect", output).stdout
 
 
 @pytest.mark.slow
