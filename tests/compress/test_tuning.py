@@ -67,7 +67,7 @@ def opened(data: NormalData, *, predictive: bool = True) -> tuple[ModelDir, Cali
         provenance={},
     )
     # Those for quantization need a network, and are not what is tuned on.
-    with patch.object(pipeline, "covering", lambda _, windows: windows[:1]):
+    with patch.object(pipeline, "covering", lambda head, windows, clip: windows[:1]):
         return model, pipeline._calibration_data(data, None)
 
 
