@@ -48,10 +48,8 @@ def compress_series(series: LabelledSeries, models: Path, trials: int) -> dict[s
     original, reference = load_reference(directory, workshop.data)
 
     def make(candidate: Candidate) -> Artefact:
-        recipe = parse_recipe(candidate.recipe)
-        draft, _ = workshop.run(recipe)
-        quantized = recipe[-1].name == "qat"
-        return build(directory, draft, workshop.data, get_board(BOARD), reference, trained_with_quantization=quantized)
+        draft, _ = workshop.run(parse_recipe(candidate.recipe))
+        return build(directory, draft, workshop.data, get_board(BOARD), reference)
 
     small = [candidate for candidate in result.candidates if len(original) >= TENTH * candidate.model_bytes]
     points = {"chosen": result.chosen, "tenth": max(small, key=lambda found: found.int8_auc_roc, default=None)}

@@ -86,7 +86,6 @@ def ablate(series: LabelledSeries, models: Path, seed: int) -> dict[str, dict[st
                 workshop.data,
                 get_board(BOARD),
                 reference,
-                trained_with_quantization=recipe[-1].name == "qat",
             )
         except VedetteError as error:
             found[text] = {"failed": str(error)}

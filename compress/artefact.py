@@ -68,13 +68,11 @@ def build(
     board: Board,
     reference: FloatReference,
     *,
-    trained_with_quantization: bool,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Artefact:
     """Make and measure the artefact of a board. Raises :class:`ModelError` where the network cannot be quantized."""
     on_step("convert")
-    clip = None if trained_with_quantization else directory.signal.input_clip
-    model = convert_for(board, draft, clip=clip)
+    model = convert_for(board, draft)
     deployed = load_as_on(board, model)
     directory = replace(directory, score=draft.score)
     on_step("calibrate")
@@ -85,16 +83,15 @@ def build(
     return Artefact(directory, model, deployed, calibration, comparison)
 
 
-def convert_for(board: Board, draft: Draft, *, clip: float | None) -> bytes:
-    """The .tflite model in the form that the board runs best; ``clip`` as in :func:`quantize_head`.
+def convert_for(board: Board, draft: Draft) -> bytes:
+    """The .tflite model in the form that the board runs best.
 
     Where vedette runs on that very board, the other forms that may be faster there are timed too.
     """
     converted = {
         "int8": lambda: quantize_head(
             draft.head,
-            draft.representative,
-            clip=clip,
+            None if draft.knows_ranges else draft.representative,
             per_channel=board.per_channel,
             fixed_batch=board.fixed_batch,
         ),
@@ -104,10 +101,11 @@ def convert_for(board: Board, draft: Draft, *, clip: float | None) -> bytes:
         # Not slim: whether the accelerator's compiler takes tensors without names is not known.
         return rewrite(converted[board.model.dtype](), board.accelerator)
     best = slim(converted[board.model.dtype]())
-    if not is_this_machine(board) or clip is None:
+    if not is_this_machine(board) or draft.knows_ranges:
         return best
-    others = [slim(converted[dtype]()) for dtype in board.model.alternatives]
-    return min([best, *others], key=lambda model: invoke_us(load_as_on(board, model)))
+    forms = [best, *(slim(converted[dtype]()) for dtype in board.model.alternatives)]
+    times = invoke_us(*(load_as_on(board, model) for model in forms))
+    return forms[times.index(min(times))]
 
 
 def load_as_on(board: Board, model: bytes) -> Model:

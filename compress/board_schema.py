@@ -151,11 +151,11 @@ def _model(entry: Section, sources: Sources, *, mcu: bool) -> Model:
 def _recipe(entry: Section) -> list[str]:
     words = entry.texts("recipe")
     try:
-        steps = [step.name for step in parse_recipe(words)]
+        parse_recipe(words)
     except ConfigError as error:
         raise entry.error("recipe", str(error).removeprefix("recipe: ")) from None
-    if steps[-1] not in QUANTIZERS:
-        raise entry.error("recipe", f"int8 needs {' or '.join(QUANTIZERS)} as the last step; found {', '.join(words)}")
+    if not any(word in QUANTIZERS for word in words):
+        raise entry.error("recipe", f"int8 needs {' or '.join(QUANTIZERS)}; found {', '.join(words)}")
     return words
 
 

@@ -63,9 +63,7 @@ def _print_json(document: object) -> None:
 @click.option("--teacher", "teachers", multiple=True, help="Whom to learn from: a model directory or a baseline.")
 @click.option("--board", default="x86-64", show_default=True, help="The board to compress for; see: vedette boards.")
 @click.option("--max-bytes", type=click.IntRange(min=1), help="auto: what model and prototypes may take at most.")
-@click.option(
-    "--min-auc-retention", type=click.FloatRange(0, 1), default=0.99, show_default=True, help="auto: least AUC."
-)
+@click.option("--min-auc-retention", type=click.FloatRange(0, 1), help="auto: part of AUC to keep.  [default: 0.99]")
 @click.option("--trials", type=click.IntRange(min=1), help="auto: how many candidates to try.")
 @click.option("--study", help="auto: database that keeps what was tried, to go on from.  [default: OUTPUT.study.db]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -77,7 +75,7 @@ def compress(
     teachers: tuple[str, ...],
     board: str,
     max_bytes: int | None,
-    min_auc_retention: float,
+    min_auc_retention: float | None,
     trials: int | None,
     study: str | None,
     as_json: bool,
@@ -100,10 +98,14 @@ def compress(
 
     chosen_board = get_board(board)
     wanted: str | list[str] = recipe or model_dirs.load(model_dir).compress.recipe or AUTO
+    asked = {"max_bytes": max_bytes, "min_auc_retention": min_auc_retention, "trials": trials, "study": study}
+    given = {name: value for name, value in asked.items() if value is not None}
     if wanted == AUTO:
-        budget = {"max_bytes": max_bytes, "min_auc_retention": min_auc_retention}
-        _search(model_dir, output, board, {**budget, "trials": trials, "study": study, "teachers": teachers}, as_json)
+        _search(model_dir, output, board, {**given, "teachers": teachers}, as_json)
         return
+    if given:
+        option = "--" + next(iter(given)).replace("_", "-")
+        raise click.UsageError(f"{option} is for --recipe auto; a recipe of steps does what it says")
     steps = parse_recipe(wanted, where="--recipe")
     from vedette.compress.compress import compress as run
     from vedette.compress.compress_view import compression_bar, describe, print_compression

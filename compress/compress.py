@@ -44,7 +44,8 @@ class Workshop:
         bench = Bench(
             directory, windows, teacher, taught_by=taught_by, seed=directory.model.seed, on_progress=on_progress
         )
-        return cls(directory, data, Draft(head, directory.score, data.representative), bench)
+        draft = Draft(head, directory.score, data.representative, knows_ranges="qat" in directory.recipe)
+        return cls(directory, data, draft, bench)
 
     def run(self, recipe: Recipe, *, on_step: OnStep = lambda step: None) -> tuple[Draft, list[dict[str, Any]]]:
         """Apply the steps in their order; the draft, and the record of each of them."""

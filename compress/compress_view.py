@@ -50,7 +50,6 @@ def describe(directory: ModelDir, board: Board) -> dict[str, Any]:
         workshop.data,
         board,
         reference,
-        trained_with_quantization="qat" in directory.recipe,
     )
     assert directory.compressed is not None
     return {

@@ -22,11 +22,13 @@ Teacher = Callable[[FloatArray], FloatArray]
 @dataclass(frozen=True)
 class Draft:
     """The deployed network, how its residuals become scores, and windows ``(m, window * channels)`` that cover the
-    range its quantization has to."""
+    range its quantization has to. ``knows_ranges`` is whether it was trained with quantization, which then needs none.
+    """
 
     head: Any
     score: ScoreSpec
     representative: FloatArray
+    knows_ranges: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Bench:
             network,
             self.data,
             self.targets,
-            predictive=self.model.model.predictive,
             rounds=rounds,
             learning_rate=learning_rate,
             seed=self.seed,

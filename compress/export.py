@@ -67,7 +67,6 @@ class Exporter:
             self._workshop.data,
             board,
             self._reference,
-            trained_with_quantization="qat" in [step.name for step in self._done(recipe)],
             on_step=self._on_step,
         )
         if board.is_mcu:
@@ -96,8 +95,8 @@ class Exporter:
                 f'{self.directory.path}: its project says compress.recipe = "auto", and a search takes a while; run it '
                 f"first: vedette compress {self.directory.path} -o DIR --board {board.name}, then export DIR"
             )
-        recipe = parse_recipe(wanted or board.recipe)
-        return recipe if recipe[-1].name in QUANTIZERS else (*recipe, *parse_recipe(["ptq"]))
+        words = wanted or board.recipe
+        return parse_recipe(words if any(word in QUANTIZERS for word in words) else [*words, "ptq"])
 
     def _done(self, recipe: Recipe) -> Recipe:
         behind = parse_recipe(self.directory.recipe) if self.directory.recipe else ()
@@ -109,7 +108,7 @@ class Exporter:
         return self._drafts[recipe]
 
     def _manifest(self, made: Artefact, board: Board, recipe: Recipe, *, accept: bool) -> Manifest:
-        comparison = made.comparison
+        comparison, draft = made.comparison, self._draft(recipe)
         return replace(
             made.manifest,
             board=board.resolved(),
@@ -117,7 +116,7 @@ class Exporter:
             calibration=made.calibration.to_dict(),
             accuracy={**comparison.to_dict(), "accepted": comparison.broken_promises() if accept else []},
             recipe=[str(step) for step in self._done(recipe)],
-            provenance=_provenance(self.directory, made, board),
+            provenance=_provenance(self.directory, made, per_channel=board.per_channel and not draft.knows_ranges),
         )
 
 
@@ -179,13 +178,14 @@ def _runtime(made: Artefact, board: Board) -> RuntimeSpec:
     return RuntimeSpec(package, version, board.interpreter.family, board.threads)
 
 
-def _provenance(directory: ModelDir, made: Artefact, board: Board) -> dict[str, object]:
-    """How the bundle was made: training's own record, compression's, and what export adds."""
+def _provenance(directory: ModelDir, made: Artefact, *, per_channel: bool) -> dict[str, object]:
+    """How the bundle was made: training's own record, compression's, and what export adds. ``per_channel`` says how the
+    weights of dense layers are scaled: training with quantization knows one scale for a layer."""
     return {
         **directory.provenance,
         "training_calibration": directory.calibration,
         "compression": list(directory.compressed.steps) if directory.compressed else [],
-        "weights": "per-channel" if board.per_channel else "per-tensor",
+        "weights": "per-channel" if per_channel else "per-tensor",
         "calibrated_on": f"{made.deployed.package} {made.deployed.version}, rounding family {made.deployed.family}",
         "export_packages": {name: importlib.metadata.version(name) for name in ("tensorflow", INSTALLED_HERE)},
     }

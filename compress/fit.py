@@ -17,8 +17,10 @@ from vedette.errors import BoardError
 from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.signal import SignalSpec
 
-# Bytes of the numbers that firmware keeps: of a float, and of the fixed-point multiplier of an output unit.
-FLOAT_BYTES, MULTIPLIER_BYTES = 4, 8
+# The operators that compute; the others of a network reshape.
+WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
+# Bytes of the numbers that firmware keeps: of a float, and of an output unit's fixed-point multiplier and shift.
+FLOAT_BYTES, MULTIPLIER_BYTES = 4, 5
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,13 @@ def need(model: bytes, signal: SignalSpec, score: ScoreSpec) -> Need:
     graph = flatbuffer.read(model)
     tensors, buffers = graph.subgraphs[0].tensors, graph.buffers
     weights = sum(len(buffer.data) for buffer in buffers if buffer.data is not None)
-    outputs = [tensors[operator.outputs[0]] for operator in graph.subgraphs[0].operators]
+    layers = [
+        operator for operator in graph.subgraphs[0].operators if flatbuffer.operator_name(graph, operator) in WEIGHTED
+    ]
+    outputs = [tensors[operator.outputs[0]] for operator in layers]
     inputs = tensors[graph.subgraphs[0].inputs[0]]
-    # Layers run one after the other, so at any time two tensors are in use: what is read and what is written.
+    # Layers run one after the other, so at any time two tensors are in use: what is read and what is written. What lies
+    # between them only looks at the same bytes in another shape.
     activations = [_elements(tensor) for tensor in (inputs, *outputs)]
     channels, length = len(signal.channels), signal.window * len(signal.channels)
     terms = len(score.terms)

@@ -9,8 +9,7 @@ import numpy as np
 
 from vedette.errors import ModelError
 from vedette.runtime.signal import FloatArray
-from vedette.train.convert import convert, deployed_head, head_converter
-from vedette.train.model_dir import ModelDir
+from vedette.train.convert import convert, head_converter
 from vedette.train.tensorflow import import_tensorflow
 
 # An activation with a smaller step than this is the same for all representative windows.
@@ -19,30 +18,22 @@ SMALLEST_STEP = 1e-6
 NOISE_WINDOWS = 64
 
 
-def quantize_model(model: ModelDir, representative: FloatArray, *, per_channel: bool, fixed_batch: bool) -> bytes:
-    """The deployed network of a model directory as int8 .tflite bytes, see :func:`quantize_head`."""
-    head = deployed_head(model, model.load_network())
-    clip = None if "qat" in model.recipe else model.signal.input_clip
-    return quantize_head(head, representative, clip=clip, per_channel=per_channel, fixed_batch=fixed_batch)
-
-
-def quantize_head(
-    head: Any, representative: FloatArray, *, clip: float | None, per_channel: bool, fixed_batch: bool
-) -> bytes:
+def quantize_head(head: Any, representative: FloatArray | None, *, per_channel: bool, fixed_batch: bool) -> bytes:
     """A deployed network as int8 .tflite bytes.
 
-    ``representative`` are flat scaled windows that cover the range, and ``clip`` bounds them; it is None where the
-    network was trained with quantization and so knows its ranges. ``per_channel`` gives each output unit its own
-    weight scale, which Edge TPU compilers refuse for dense layers; ``fixed_batch`` fixes the batch to 1, as they want.
+    ``representative`` are flat scaled windows that cover the range; None is for a network that was trained with
+    quantization and so knows its ranges. ``per_channel`` gives each output unit its own weight scale, which Edge TPU
+    compilers refuse for dense layers; ``fixed_batch`` fixes the batch to 1, as they want.
     Raises :class:`ModelError` where a layer's range cannot be found.
     """
     form = {"per_channel": per_channel, "fixed_batch": fixed_batch}
-    quantized = _convert(head, None if clip is None else representative, **form)
-    if clip is None or smallest_step(quantized) >= SMALLEST_STEP:
+    quantized = _convert(head, representative, **form)
+    if representative is None or smallest_step(quantized) >= SMALLEST_STEP:
         return quantized
     # Where nothing can be predicted, training may switch a layer off on all normal windows. Its range is then nothing,
     # which kernels refuse; anything within the input's range will do, as the network is a constant on normal windows.
-    noise = np.random.default_rng(0).uniform(-clip, clip, (NOISE_WINDOWS, representative.shape[1])).astype(np.float32)
+    most = float(np.abs(representative).max())
+    noise = np.random.default_rng(0).uniform(-most, most, (NOISE_WINDOWS, representative.shape[1])).astype(np.float32)
     quantized = _convert(head, np.concatenate([representative, noise]), **form)
     if smallest_step(quantized) < SMALLEST_STEP:
         raise ModelError(

@@ -1,7 +1,8 @@
-"""Whether vedette is running on a board that it exports for, so that what is measured here holds there."""
+"""This machine: whether it is a board that vedette exports for, and how fast models are on it."""
 
 from __future__ import annotations
 
+import statistics
 import time
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from vedette.runtime.interpreter import Model
 
 # What the kernel calls the board, on machines with a device tree.
 DEVICE_TREE_MODEL = Path("/proc/device-tree/model")
-WARM_UP, CALLS, REPEATS = 50, 200, 7
+# Invocations that a latency is the median of, at most, in blocks between which the models take turns, and the seconds
+# that they may take.
+INVOCATIONS, BLOCKS, LATENCY_S = 2000, 20, 0.5
 
 
 def is_this_machine(board: Board) -> bool:
@@ -26,20 +29,20 @@ def is_this_machine(board: Board) -> bool:
     return found.rstrip("\0\n").startswith(board.device_tree)
 
 
-def invoke_us(model: Model) -> float:
-    """Microseconds to set the input of one window, invoke, and get the output: the least of several medians.
+def invoke_us(*models: Model) -> list[float]:
+    """Microseconds to set the input of one window, invoke, and get the output: the median for each model.
 
-    Whatever else runs on the machine makes calls slower, never faster.
+    They take turns, so that what else the machine does meets all of them.
     """
-    window = np.zeros((1, *model.input.shape[1:]), np.int8 if model.input.quantization else np.float32)
-    for _ in range(WARM_UP):
-        model.run(window)
-    medians = []
-    for _ in range(REPEATS):
-        times = np.empty(CALLS)
-        for call in range(CALLS):
-            began = time.perf_counter_ns()
-            model.run(window)
-            times[call] = time.perf_counter_ns() - began
-        medians.append(float(np.median(times)))
-    return min(medians) / 1000.0
+    inputs = [np.zeros((1, *model.input.shape[1:]), model.input.dtype) for model in models]
+    times: list[list[int]] = [[] for _ in models]
+    began = time.monotonic()
+    for _ in range(BLOCKS):
+        for model, window, taken in zip(models, inputs, times, strict=True):
+            for _ in range(INVOCATIONS // BLOCKS):
+                start = time.perf_counter_ns()
+                model.run(window)
+                taken.append(time.perf_counter_ns() - start)
+        if time.monotonic() - began > LATENCY_S:
+            break
+    return [statistics.median(taken) / 1000.0 for taken in times]

@@ -103,7 +103,6 @@ def tune(
     data: TuningData,
     targets: tuple[FloatArray, FloatArray],
     *,
-    predictive: bool,
     rounds: int,
     learning_rate: float,
     seed: int,
@@ -123,7 +122,7 @@ def tune(
     schedule = tf_keras.optimizers.schedules.CosineDecay(learning_rate, rounds * STEPS_PER_ROUND)
     network.compile(
         optimizer=tf_keras.optimizers.Adam(schedule),
-        loss=last_row_loss(data.channels) if predictive else "mse",
+        loss=last_row_loss(data.channels) if data.blind else "mse",
         steps_per_execution=STEPS_PER_CALL,
     )
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import platform
-import statistics
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from vedette.compress.artefact import INSTALLED_HERE, build, load_reference
 from vedette.compress.boards import Board
@@ -19,14 +16,12 @@ from vedette.compress.draft import Draft
 from vedette.compress.network import cost
 from vedette.compress.search.candidate import Candidate
 from vedette.compress.search.space import recipe_text
+from vedette.compress.this_machine import invoke_us
 from vedette.runtime.interpreter import Model
 from vedette.train.recipe import Recipe, Step
 
 # Networks between two steps that are kept, so that recipes with the same beginning train it once.
 KEPT_DRAFTS = 8
-# Invocations that a latency is the median of, at most, in blocks between which the models take turns, and the seconds
-# that they may take.
-INVOCATIONS, BLOCKS, LATENCY_S = 2000, 20, 0.5
 
 Made = tuple[Draft, tuple[dict[str, Any], ...]]
 
@@ -67,18 +62,10 @@ class Lab:
         """Everything about a recipe. Raises :class:`ModelError` where it comes to nothing."""
         began = time.monotonic()
         draft, _ = self.make(recipe)
-        directory = self.workshop.directory
-        names = [*directory.recipe, *(step.name for step in recipe)]
-        artefact = build(
-            directory,
-            draft,
-            self.workshop.data,
-            self.board,
-            self.reference,
-            trained_with_quantization="qat" in names,
-        )
+        artefact = build(self.workshop.directory, draft, self.workshop.data, self.board, self.reference)
         spent, found = cost(draft.head, draft.score), artefact.comparison
-        latency, float_latency = invoke_us(artefact.model, self.original)
+        models = (artefact.model, self.original)
+        latency, float_latency = invoke_us(*(Model(model, package=INSTALLED_HERE) for model in models))
         return Candidate(
             recipe=recipe_text(recipe),
             model_bytes=len(artefact.model),
@@ -94,23 +81,3 @@ class Lab:
             broken=tuple(found.broken_promises()),
             seconds=round(time.monotonic() - began, 1),
         )
-
-
-def invoke_us(*models: bytes) -> list[float]:
-    """The median time of one invocation of each .tflite model on this machine, with one thread.
-
-    They take turns, so that what else the machine does meets all of them.
-    """
-    loaded = [Model(model, package=INSTALLED_HERE) for model in models]
-    inputs = [np.zeros(model.input.shape, model.input.dtype) for model in loaded]
-    times: list[list[int]] = [[] for _ in loaded]
-    began = time.monotonic()
-    for _ in range(BLOCKS):
-        for model, window, taken in zip(loaded, inputs, times, strict=True):
-            for _ in range(INVOCATIONS // BLOCKS):
-                start = time.perf_counter_ns()
-                model.run(window)
-                taken.append(time.perf_counter_ns() - start)
-        if time.monotonic() - began > LATENCY_S:
-            break
-    return [statistics.median(taken) / 1000.0 for taken in times]

@@ -89,7 +89,7 @@ def search(
     *,
     max_bytes: int | None = None,
     min_auc_retention: float = 0.99,
-    trials: int | None = None,
+    trials: int = TRIALS,
     study: str | None = None,
     teachers: Sequence[str] = (),
     on_progress: OnProgress = lambda progress: None,
@@ -103,7 +103,6 @@ def search(
 
     Ctrl-C ends the search and is told in the result. Raises :class:`ConfigError` for a study that cannot be used.
     """
-    trials = trials or TRIALS
     board = get_board(board_name)
     directory = model_dir.load(source)
     space = Space.of(directory)

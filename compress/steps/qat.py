@@ -9,6 +9,7 @@ windows that set them: they are those of the network at any time, however short 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
         callbacks=(tf_keras.callbacks.LambdaCallback(on_epoch_end=measure_ranges),),
     )
     done = {"ranges": ranges(network).round(4).tolist(), "losses": losses}
-    return bench.rescored(draft, network), done
+    return replace(bench.rescored(draft, network), knows_ranges=True), done
 
 
 def quantization_aware(head: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -79,6 +80,25 @@ def test_a_board_that_is_refused_keeps_no_other_from_its_bundle(
     assert "nano33-ble: refused: flash: needs" in outcome.stderr
     assert "1 of 2 boards were refused" in outcome.stderr
     assert [bundles.read(path).manifest.board["name"] for path in tmp_path.iterdir()] == ["rpi4"]
+
+
+def test_thinning_behind_the_quantizer_of_a_projects_recipe_is_no_reason_to_quantize_again(
+    directory: Path, tmp_path: Path
+) -> None:
+    asked = Path(shutil.copytree(directory, tmp_path / "asked"))
+    document = json.loads((asked / "detector.json").read_text())
+    document["compress"]["recipe"] = ["ptq", "thin:0.5"]
+    (asked / "detector.json").write_text(json.dumps(document))
+    outcome = vedette("export", asked, "--board", "rpi4", "-o", tmp_path / "x.vdt", "--accept")
+    assert outcome.code == 0, outcome.stderr
+    assert bundles.read(tmp_path / "x.vdt").manifest.recipe == ["ptq", "thin:0.5"]
+
+
+@pytest.mark.parametrize("option", [("--max-bytes", "9000"), ("--trials", "3"), ("--min-auc-retention", "0.9")])
+def test_options_of_the_search_are_refused_with_a_recipe_of_steps(option: tuple[str, str], directory: Path) -> None:
+    outcome = vedette("compress", directory, "-o", directory / "small", "--recipe", "prune", *option)
+    assert outcome.code == 2
+    assert f"{option[0]} is for --recipe auto" in outcome.stderr
 
 
 def test_boards_are_named_or_all_are_meant(directory: Path) -> None:

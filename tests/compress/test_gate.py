@@ -13,14 +13,14 @@ from trained import TrainedDir, write_csv
 
 from vedette.compress.comparison import FloatReference, compare
 from vedette.compress.gate import AlarmRates, AucRoc, Comparison, WorkingPoint, require_promises
-from vedette.compress.quantize import quantize_model
+from vedette.compress.quantize import quantize_head
 from vedette.compress.trial import FAMILIES, Trial
 from vedette.errors import ExportRefusedError
 from vedette.runtime.interpreter import Model
 from vedette.runtime.signal import FloatArray
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
-from vedette.train.convert import float_model
+from vedette.train.convert import deployed_head, float_model
 from vedette.train.held_out import calibrate_detector, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.pipeline import train
@@ -133,7 +133,8 @@ class Gate:
         self.reference = FloatReference.of(self.model, self.data, Model(self.float_bytes))
 
     def quantized(self, representative: FloatArray) -> bytes:
-        return quantize_model(self.model, representative, per_channel=True, fixed_batch=False)
+        head = deployed_head(self.model, self.model.load_network())
+        return quantize_head(head, representative, per_channel=True, fixed_batch=False)
 
     def compare(self, artefact: bytes) -> Comparison:
         deployed = Model(artefact)

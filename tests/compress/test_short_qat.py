@@ -56,7 +56,7 @@ def trained_for_int8(workshop: Workshop) -> Comparison:
     draft, _ = workshop.run(parse_recipe("qat"))
     _, reference = artefact.load_reference(workshop.directory, workshop.data)
     board = get_board("x86-64")
-    made = artefact.build(workshop.directory, draft, workshop.data, board, reference, trained_with_quantization=True)
+    made = artefact.build(workshop.directory, draft, workshop.data, board, reference)
     return made.comparison
 
 

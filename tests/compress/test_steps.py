@@ -246,7 +246,7 @@ def test_the_ranges_of_training_with_quantization_are_those_of_the_network(
 def test_the_int8_file_computes_what_training_with_quantization_saw(case: Case, run: Run, workshop: Open) -> None:
     draft, _ = run("qat", case)
     windows = workshop(case).data.representative[:64]
-    model = Model(quantize_head(draft.head, windows, clip=None, per_channel=False, fixed_batch=False))
+    model = Model(quantize_head(draft.head, None, per_channel=False, fixed_batch=False))
     into, out = model.input.quantization, model.output.quantization
     assert into is not None
     assert out is not None

@@ -185,7 +185,7 @@ def tuned(opened: Workshop, **options: Any) -> tuple[Any, list[float], float]:
     """A copy of the network, tuned; the held-out losses, and that of what it has become."""
     head = opened.draft.head
     network = rebuilt(head, [tuple(layer.get_weights()) for layer in weighted(head)])
-    wanted = {"predictive": opened.directory.model.predictive, "rounds": 2, "learning_rate": 1e-3, "seed": 1}
+    wanted = {"rounds": 2, "learning_rate": 1e-3, "seed": 1}
     losses = tune(network, opened.bench.data, opened.bench.targets, **{**wanted, **options})
     return network, losses, loss_of(network, opened)
 
