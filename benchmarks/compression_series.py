@@ -14,11 +14,13 @@ from typing import TypeVar
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from vedette.benchmarks.real_series import MAX_ROWS, measure, shared_data
 from vedette.compress.artefact import Artefact
 from vedette.runtime.interpreter import Model
 from vedette.runtime.manifest import Manifest
+from vedette.runtime.scoring import Scores
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.data.table import Table, read_signal
@@ -48,10 +50,14 @@ class LabelledSeries:
 
     def evaluate(self, manifest: Manifest, model: Model) -> dict[str, float | None]:
         """The metrics of :func:`~vedette.benchmarks.real_series.measure` on the test rows."""
-        test = _newest_bounded(read_signal(self.folder / "test.csv.gz", manifest.signal))
-        scores, _ = score_table(manifest, model, test)
-        label = test.label if test.label is not None else np.zeros(len(test), np.int8)
+        scores, label = self._score(manifest, model)
         return measure(label, scores.score, scores.alert, self.buffer)
+
+    def score_normal(self, manifest: Manifest, model: Model) -> npt.NDArray[np.float32]:
+        """The scores of the normal test rows."""
+        scores, label = self._score(manifest, model)
+        normal: npt.NDArray[np.float32] = scores.score[label == 0]
+        return normal
 
     def evaluate_float(self, directory: ModelDir, original: bytes) -> dict[str, float | None]:
         """The same of the float model at its own threshold."""
@@ -63,6 +69,12 @@ class LabelledSeries:
         """The same of what a board runs."""
         return self.evaluate(made.manifest, made.deployed)
 
+    def _score(self, manifest: Manifest, model: Model) -> tuple[Scores, npt.NDArray[np.int8]]:
+        """The scores of the test rows, and their labels."""
+        test = _first_bounded(read_signal(self.folder / "test.csv.gz", manifest.signal))
+        scores, _ = score_table(manifest, model, test)
+        return scores, test.label if test.label is not None else np.zeros(len(test), np.int8)
+
 
 def labelled_series(data: Path, only: str) -> Iterator[LabelledSeries]:
     """The series of a folder with series.json whose id starts with one of ``only``, separated by commas."""
@@ -73,7 +85,7 @@ def labelled_series(data: Path, only: str) -> Iterator[LabelledSeries]:
                 yield LabelledSeries(entry["id"], entry["dataset"], data / entry["id"], int(entry["window"]))
 
 
-def _newest_bounded(table: Table) -> Table:
+def _first_bounded(table: Table) -> Table:
     """The first rows of a table, as many as are evaluated."""
     part = slice(0, MAX_ROWS)
     return replace(
