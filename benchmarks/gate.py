@@ -25,6 +25,7 @@ from vedette.compress.compress import Workshop
 from vedette.compress.draft import Draft
 from vedette.runtime.interpreter import Model
 from vedette.train.held_out import draft_manifest
+from vedette.train.recipe import parse_recipe
 
 BOARD = "rpi4"
 HONEST = "int8, as it should be"
@@ -59,9 +60,10 @@ def judge(series: LabelledSeries, models: Path, seed: int) -> dict[str, Any]:
     directory = series.trained(models, seed)
     workshop = Workshop.open(directory)
     original, reference = load_reference(directory, workshop.data)
+    draft, _ = workshop.run(parse_recipe("ptq"))
     found: dict[str, Any] = {}
     for name, change in ARTEFACTS.items():
-        made = build(directory, change(workshop.draft), workshop.data, get_board(BOARD), reference)
+        made = build(directory, change(draft), workshop.data, get_board(BOARD), reference)
         found[name] = {"comparison": made.comparison.to_dict(), "broken": made.comparison.broken_promises()}
         if name == HONEST:
             float_model = Model(original)
