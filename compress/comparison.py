@@ -73,7 +73,7 @@ def compare(
     learned = score_learned(model, deployed, reference.data, most=MOST_LEARNED)
 
     def alarms(scores: Figures, line: float) -> int:
-        return len(event_peaks(debounced(scores, rules["min_windows"]), line, rules["separation"]))
+        return len(event_peaks(debounced(scores, rules["min_windows"], rules["of_windows"]), line, rules["separation"]))
 
     return Comparison(
         float_auc_roc=(faults.float_auc_roc + patterns.float_auc_roc) / 2.0,

@@ -1,4 +1,4 @@
-"""Alerts as CloudEvents 1.0 in structured JSON, which reads the same over MQTT 3.1.1 and 5."""
+"""Alerts, faults and summaries as CloudEvents 1.0 in structured JSON, which reads the same over MQTT 3.1.1 and 5."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
+from vedette.runtime.alert_cap import Suppressed
 from vedette.runtime.alerts import Alert
 from vedette.runtime.bundle import Bundle
+from vedette.runtime.faults import Fault
 from vedette.runtime.times import iso_time
 
-TYPE_PREFIX = "io.vedette.alert."
+TYPE_PREFIX, FAULT_PREFIX, SUPPRESSED_TYPE = "io.vedette.alert.", "io.vedette.fault.", "io.vedette.suppressed"
+# A fault names this many channels at most, a summary as many streams; both say how many there are.
+MAX_NAMED = 20
 # An alert whose time is this far back when it leaves the gateway is news of the past.
 HISTORICAL_AFTER_S = 300.0
 # From <sys/timex.h>: what adjtimex() answers where the kernel's clock is not synchronised.
@@ -56,11 +60,58 @@ def alert_event(
     }
     if alert.reason is not None:
         data["reason"] = alert.reason
+    return _event(TYPE_PREFIX + alert.phase, time, gateway, stream, data)
+
+
+def fault_event(
+    fault: Fault, *, time: float, gateway: str, stream: str, model: dict[str, Any], clock_synced: bool | None
+) -> dict[str, Any]:
+    """The event that tells one step of a fault; see :func:`alert_event`. All its steps share ``fault_id``."""
+    data: dict[str, Any] = {
+        "fault_id": fault.fault_id,
+        "phase": fault.phase,
+        "seq": fault.seq,
+        "kind": fault.kind,
+        "start": iso_time(fault.start),
+        "end": None if fault.end is None else iso_time(fault.end),
+        "channels": list(fault.channels[:MAX_NAMED]),
+        "channels_total": len(fault.channels),
+        "detail": fault.detail,
+        "model": model,
+        "historical": False,
+        "clock_synced": clock_synced,
+    }
+    if fault.reason is not None:
+        data["reason"] = fault.reason
+    return _event(FAULT_PREFIX + fault.phase, time, gateway, stream, data)
+
+
+def suppressed_event(
+    found: Suppressed, *, gateway: str, max_per_hour: int, clock_synced: bool | None
+) -> dict[str, Any]:
+    """The event that tells how many incidents the cap has held back, by stream, those with the most first."""
+    most = sorted(found.streams.items(), key=lambda item: -sum(item[1].values()))
+    data = {
+        "alerts": found.alerts,
+        "faults": found.faults,
+        "start": iso_time(found.start),
+        "end": iso_time(found.end),
+        "worst": {"stream": found.worst_stream, "severity": _number(found.worst_severity)},
+        "streams": [{"name": name, **counts} for name, counts in most[:MAX_NAMED]],
+        "streams_total": len(most),
+        "max_per_hour": max_per_hour,
+        "historical": False,
+        "clock_synced": clock_synced,
+    }
+    return _event(SUPPRESSED_TYPE, found.end, gateway, None, data)
+
+
+def _event(kind: str, time: float, gateway: str, stream: str | None, data: dict[str, Any]) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),
-        "source": f"/{quote(gateway)}/{quote(stream, safe='/%')}",
-        "type": TYPE_PREFIX + alert.phase,
+        "source": f"/{quote(gateway)}" + ("" if stream is None else f"/{quote(stream, safe='/%')}"),
+        "type": kind,
         "time": iso_time(time),
         "datacontenttype": "application/json",
         "data": data,

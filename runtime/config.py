@@ -14,10 +14,18 @@ from itertools import combinations
 from pathlib import Path
 
 from vedette.errors import ConfigError, nearest
-from vedette.runtime.alerts import AlertPolicy
+from vedette.runtime.alert_config import (
+    AlertOverrides,
+    read_faults,
+    read_maintenance,
+    read_max_per_hour,
+    read_overrides,
+)
 from vedette.runtime.config_document import SCALARS, read_document
+from vedette.runtime.faults import FaultPolicy
 from vedette.runtime.interpreter import PACKAGES
 from vedette.runtime.json_keys import Keys
+from vedette.runtime.maintenance import Maintenance
 from vedette.runtime.mqtt_client import MqttConfig, TlsConfig
 from vedette.runtime.samples import MAX_BYTES
 from vedette.runtime.sources import SOURCES
@@ -35,23 +43,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
-class AlertOverrides:
-    """What a stream's ``alert`` table sets; None leaves the bundle's own value."""
-
-    min_windows: int | None = None
-    clear_after_s: float | None = None
-    cooldown_s: float | None = None
-
-    def apply(self, policy: AlertPolicy) -> AlertPolicy:
-        """The bundle's policy with the values that are set."""
-        return AlertPolicy(
-            policy.min_windows if self.min_windows is None else self.min_windows,
-            policy.clear_after_s if self.clear_after_s is None else self.clear_after_s,
-            policy.cooldown_s if self.cooldown_s is None else self.cooldown_s,
-        )
-
-
-@dataclass(frozen=True)
 class StreamConfig:
     """One ``[[stream]]``. ``max_devices`` bounds the streams of an entry with many devices."""
 
@@ -61,6 +52,7 @@ class StreamConfig:
     source: SourceConfig
     alert: AlertOverrides
     max_devices: int
+    faults: FaultPolicy
 
 
 @dataclass(frozen=True)
@@ -75,13 +67,15 @@ class GatewayConfig:
     max_queued: int
     interpreter: str | None
     streams: tuple[StreamConfig, ...]
+    maintenance: Maintenance
+    max_alerts_per_hour: int
 
 
 def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> GatewayConfig:
     """Read a gateway's configuration. Raises :class:`ConfigError` that names the file, the key and the remedy."""
     path = path.absolute()
     keys = Keys(read_document(path, environ), str(path), ConfigError)
-    _known(keys, (*SCALARS[""], "mqtt", "outbox", "input", "trust", "stream"))
+    _known(keys, (*SCALARS[""], "mqtt", "outbox", "input", "trust", "stream", "alerts", "maintenance"))
     gateway = _name(keys, "gateway")
     interpreter = keys.optional("interpreter", keys.text)
     if interpreter is not None and interpreter not in PACKAGES:
@@ -89,6 +83,7 @@ def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> Gate
     _check_trust(_section(keys, "trust", ("public_keys", "allow_unsigned")))
     outbox = _section(keys, "outbox", SCALARS["outbox"])
     limits = _section(keys, "input", SCALARS["input"])
+    streams = _streams(keys, path.parent)
     return GatewayConfig(
         gateway=gateway,
         mqtt=_mqtt(keys, gateway, path.parent),
@@ -97,7 +92,9 @@ def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> Gate
         max_payload_bytes=_integer(limits, "max_payload_bytes", MAX_BYTES, low=64, high=8 * MAX_BYTES),
         max_queued=_integer(limits, "max_queued", DEFAULT_QUEUE, low=1, high=1_000_000),
         interpreter=interpreter,
-        streams=_streams(keys, path.parent),
+        streams=streams,
+        maintenance=read_maintenance(keys, [stream.name for stream in streams]),
+        max_alerts_per_hour=read_max_per_hour(_section(keys, "alerts", SCALARS["alerts"])),
     )
 
 
@@ -199,7 +196,7 @@ def _streams(root: Keys, folder: Path) -> tuple[StreamConfig, ...]:
 
 
 def _stream(keys: Keys, folder: Path) -> StreamConfig:
-    _known(keys, ("name", "bundle", "source", "alert", "max_devices"))
+    _known(keys, ("name", "bundle", "source", "alert", "faults", "max_devices"))
     name = _name(keys, "name")
     keys.where = f'{keys.where} ("{name}")'
     source = keys.section("source")
@@ -210,33 +207,31 @@ def _stream(keys: Keys, folder: Path) -> StreamConfig:
         raise ConfigError(f'{source.where}: expected one kind of source, found "{unknown}"; {hint}')
     config_class = SOURCES[kinds[0]][0]
     _known(source, (kinds[0], *config_class.keys))
-    alert = _section(keys, "alert", ("min_windows", "clear_after_s", "cooldown_s"))
     return StreamConfig(
         name=name,
         bundle=folder / keys.text("bundle"),
         kind=kinds[0],
         source=config_class.from_keys(source, folder),
-        alert=AlertOverrides(
-            alert.optional("min_windows", lambda key: alert.integer(key, low=1)),
-            alert.optional("clear_after_s", lambda key: alert.number(key, low=0)),
-            alert.optional("cooldown_s", lambda key: alert.number(key, low=0)),
-        ),
+        alert=read_overrides(_table(keys, "alert")),
+        faults=read_faults(_table(keys, "faults")),
         max_devices=_integer(keys, "max_devices", DEFAULT_DEVICES, low=1, high=1_000_000),
     )
 
 
 def _section(keys: Keys, key: str, known: Iterable[str]) -> Keys:
     """A table that may be absent, with no unknown keys."""
-    section = Keys(keys.document.get(key, {}), f"{keys.where}: {key}", ConfigError)
-    _known(section, known)
+    section = _table(keys, key)
+    section.only(known)
     return section
 
 
+def _table(keys: Keys, key: str) -> Keys:
+    """A table that may be absent; whoever reads it checks its keys."""
+    return Keys(keys.document.get(key, {}), f"{keys.where}: {key}", ConfigError)
+
+
 def _known(keys: Keys, known: Iterable[str]) -> None:
-    valid = list(known)
-    for key in keys.document:
-        if key not in valid:
-            raise ConfigError(f'{keys.where}: unknown key "{key}"; {nearest(key, valid)}')
+    keys.only(known)
 
 
 def _integer(keys: Keys, key: str, default: int, *, low: int, high: int) -> int:

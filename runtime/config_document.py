@@ -34,6 +34,7 @@ SCALARS: dict[str, dict[str, type]] = {
     "outbox": {"path": str, "max_mb": int},
     "input": {"max_payload_bytes": int, "max_queued": int},
     "trust": {"allow_unsigned": bool},
+    "alerts": {"max_per_hour": int},
 }
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 

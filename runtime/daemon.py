@@ -15,11 +15,21 @@ import paho.mqtt.client as mqtt
 from vedette.errors import DataError
 from vedette.runtime import acks
 from vedette.runtime import bundle as bundles
+from vedette.runtime.alert_cap import AlertCap, Suppressed
+from vedette.runtime.alert_config import check_fault_channels
 from vedette.runtime.alerts import Alert
 from vedette.runtime.bundle import Bundle
-from vedette.runtime.cloudevents import alert_event, clock_synced, encode, model_record
+from vedette.runtime.cloudevents import (
+    alert_event,
+    clock_synced,
+    encode,
+    fault_event,
+    model_record,
+    suppressed_event,
+)
 from vedette.runtime.config import GatewayConfig, StreamConfig
 from vedette.runtime.delivery import Delivery
+from vedette.runtime.faults import Fault
 from vedette.runtime.inbox import Inbox
 from vedette.runtime.interpreter import Model
 from vedette.runtime.link import Link, LinkEvent
@@ -28,6 +38,7 @@ from vedette.runtime.sources import SOURCES
 from vedette.runtime.sources.base import Arrival, Source, SourceContext, SourceEnded
 from vedette.runtime.status import RejectionLog, StatusTeller
 from vedette.runtime.streams import Device, StreamEntry
+from vedette.runtime.watch import EntryWatch
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +46,8 @@ TICK_S = 0.2
 # How long the end waits for the broker: after the last finite source, and when told to stop.
 DRAIN_S, STOP_S = 10.0, 5.0
 GOODBYE_S = 1.0
+# What a fault counts in the outbox: any alert is worth more.
+FAULT_SEVERITY = 1.0
 # How long the broker keeps acknowledgements for a gateway that is away.
 SESSION_S = 7 * 24 * 3600
 # The inbox holds no more than this, whatever the payloads' sizes.
@@ -54,7 +67,10 @@ class Daemon:
         """Load all bundles and open the outbox. Raises :class:`VedetteError`; a broker is not needed yet."""
         self._config = config
         self._stopping = False
-        self._alerts_raised = 0
+        self._alerts_raised = self._faults_raised = 0
+        self._cap = AlertCap(config.max_alerts_per_hour, clock=time.monotonic)
+        self._caps = [self._cap]
+        self._ticked = time.monotonic()
         self._failures: dict[str, DataError] = {}
         self._rejections = RejectionLog()
         self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES)
@@ -103,6 +119,7 @@ class Daemon:
                 self._source_ended(item)
             elif isinstance(item, AckReceived):
                 self._acknowledge(item.payload)
+        self._tick()
         self._link.step()
         self._delivery.step(retry_now=retry_now)
         self._status.tell(
@@ -122,6 +139,7 @@ class Daemon:
             self._step(0)
         for entry in self._entries:
             entry.close_alerts("gateway stopped" if self._stopping else "source ended")
+        self._summarise(flush=True)
         self._step(0, retry_now=True)
         deadline = time.monotonic() + (STOP_S if self._stopping else DRAIN_S)
         while self._delivery.pending and time.monotonic() < deadline and (self._link.online or not self._stopping):
@@ -149,8 +167,14 @@ class Daemon:
             bundle = bundles.read(config.bundle)
             loaded[key] = bundle, bundle.load_model(package=self._config.interpreter)
         bundle, model = loaded[key]
+        signal = bundle.manifest.signal
+        check_fault_channels(config.faults, signal, stream=config.name)
+        cap = self._cap
+        if not config.source.live:  # its alerts are the same each time, so they are counted in their own time
+            cap = AlertCap(self._config.max_alerts_per_hour)
+            self._caps.append(cap)
         log.info("stream %s: %s %s (unsigned)", config.name, bundle.manifest.name, bundle.manifest.version)
-        return StreamEntry(
+        entry = StreamEntry(
             config.name,
             bundle,
             model,
@@ -159,7 +183,19 @@ class Daemon:
             max_payload_bytes=self._config.max_payload_bytes,
             on_alert=lambda device, at, alert: self._raise(bundle, device, at, alert),
             on_rejection=self._rejections.tell,
+            watch=EntryWatch(
+                config.name,
+                signal,
+                policy=config.faults,
+                maintenance=self._config.maintenance,
+                cap=cap,
+                on_fault=lambda stream, at, fault: self._raise_fault(bundle, stream, at, fault),
+                live=config.source.live,
+            ),
         )
+        if config.source.live and config.source.single:
+            entry.expect(time.time())
+        return entry
 
     def _source(self, number: int, config: StreamConfig) -> Source:
         signal = self._entries[number].bundle.manifest.signal
@@ -169,6 +205,7 @@ class Daemon:
     def _source_ended(self, ended: SourceEnded) -> None:
         entry = self._entries[ended.entry]
         self._running -= 1
+        entry.watch.ended()
         log.info("%s: the source has ended after %d samples", entry.name, entry.samples)
         if ended.error is not None:
             log.error("%s: %s", entry.name, ended.error)
@@ -188,6 +225,37 @@ class Daemon:
         topic = f"vedette/{gateway}/alert/{device.name}"
         self._delivery.accept(OutgoingAlert(event["id"], topic, alert.severity, at, encode(event)))
         log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity)
+
+    def _raise_fault(self, bundle: Bundle, stream: str, at: float, fault: Fault) -> None:
+        self._faults_raised += 1
+        gateway, model = self._config.gateway, model_record(bundle)
+        event = fault_event(fault, time=at, gateway=gateway, stream=stream, model=model, clock_synced=clock_synced())
+        topic = f"vedette/{gateway}/alert/{stream}"
+        self._delivery.accept(OutgoingAlert(event["id"], topic, FAULT_SEVERITY, at, encode(event)))
+        log.warning("%s: fault %s: %s: %s", stream, fault.phase, fault.kind, fault.reason or fault.detail)
+
+    def _summarise(self, *, flush: bool = False) -> None:
+        """Tell what the caps have held back, at most once in their interval."""
+        for cap in self._caps:
+            for found in cap.summaries(flush=flush):
+                self._tell_suppressed(found)
+
+    def _tell_suppressed(self, found: Suppressed) -> None:
+        gateway, most = self._config.gateway, self._config.max_alerts_per_hour
+        event = suppressed_event(found, gateway=gateway, max_per_hour=most, clock_synced=clock_synced())
+        # As severe as the worst that it stands for: it must not be the first to go.
+        alert = OutgoingAlert(event["id"], f"vedette/{gateway}/alert", found.worst_severity, found.end, encode(event))
+        self._delivery.accept(alert)
+        log.warning("suppressed: %d alert(s) and %d fault(s), above %d an hour", found.alerts, found.faults, most)
+
+    def _tick(self) -> None:
+        """Let the time pass in which samples could come: not while some wait, nor while the broker is away."""
+        now = time.monotonic()
+        seconds, self._ticked = now - self._ticked, now
+        for entry, config in zip(self._entries, self._config.streams, strict=True):
+            if not self._inbox.backlog and (self._link.online or config.kind != "mqtt"):
+                entry.watch.tick(seconds)
+        self._summarise()
 
     def _ack_received(self, message: mqtt.MQTTMessage) -> bool:
         """Network thread: a consumer says what it has received."""
@@ -221,6 +289,8 @@ class Daemon:
             "samples": sum(entry.samples for entry in self._entries),
             "rejected": sum(entry.rejected for entry in self._entries),
             "alerts_raised": self._alerts_raised,
+            "faults_raised": self._faults_raised,
+            "alerts_suppressed": sum(cap.suppressed for cap in self._caps),
             "alerts_confirmed": self._delivery.confirmed,
             "alerts_acknowledged": self._delivery.acknowledged,
             "alerts_pending": self._delivery.pending,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from vedette.errors import BundleError, VedetteError
+from vedette.errors import BundleError, VedetteError, nearest
 
 T = TypeVar("T")
 
@@ -57,6 +57,13 @@ class Keys:
         return tuple(
             read(Keys(item, f"{self.where}: {key}[{i}]", self.error)) for i, item in enumerate(self.get(key, list))
         )
+
+    def only(self, known: Iterable[str]) -> None:
+        """Refuse keys that are not among the ``known``."""
+        valid = list(known)
+        for key in self.document:
+            if key not in valid:
+                raise self.error(f'{self.where}: unknown key "{key}"; {nearest(key, valid)}')
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """None where the key is absent or null, else what ``read`` makes of it."""

@@ -23,7 +23,7 @@ import paho.mqtt.client as mqtt
 from vedette.errors import BrokerError, DataError
 from vedette.runtime import strict_json
 from vedette.runtime.acks import encode_ack
-from vedette.runtime.cloudevents import TYPE_PREFIX
+from vedette.runtime.cloudevents import FAULT_PREFIX, SUPPRESSED_TYPE, TYPE_PREFIX
 from vedette.runtime.link import Link, LinkEvent
 from vedette.runtime.mqtt_client import MqttConfig
 
@@ -106,31 +106,54 @@ class Listener:
 
 
 def read_event(payload: bytes) -> dict[str, Any]:
-    """An alert event, with every key that is used checked. Raises :class:`DataError`."""
+    """An alert, fault or summary event, with every key that is used checked. Raises :class:`DataError`."""
     event = strict_json.loads(payload, max_bytes=MAX_EVENT_BYTES, what="event")
     data = event.get("data") if isinstance(event, dict) else None
-    if not isinstance(data, dict) or not str(event.get("type")).startswith(TYPE_PREFIX):
-        raise DataError("expected a CloudEvent of a vedette alert")
-    texts = (event.get("id"), event.get("source"), event.get("time"), data.get("phase"))
-    channels = data.get("channels")
-    good = all(isinstance(text, str) and text.isprintable() for text in texts)
-    if not good or not isinstance(data.get("severity"), (int, float)) or not isinstance(channels, list):
-        raise DataError("expected id, source, time, phase, severity and channels in the event")
-    for channel in channels:
-        if not isinstance(channel, dict) or not isinstance(channel.get("share"), (int, float)):
-            raise DataError("expected name and share of each channel in the event")
+    kind = str(event.get("type")) if isinstance(event, dict) else ""
+    if not isinstance(data, dict) or not (kind.startswith((TYPE_PREFIX, FAULT_PREFIX)) or kind == SUPPRESSED_TYPE):
+        raise DataError("expected a CloudEvent of a vedette alert, fault or summary")
+    texts = [event.get("id"), event.get("source"), event.get("time")]
+    if kind != SUPPRESSED_TYPE:
+        texts += [data.get("phase"), data.get("reason", "")]
+    if kind.startswith(FAULT_PREFIX):
+        texts += [data.get("kind"), data.get("detail")]
+    if not all(isinstance(text, str) and text.isprintable() for text in texts):
+        raise DataError("expected id, source, time, phase and what else is told as printable text in the event")
+    if kind.startswith(TYPE_PREFIX):
+        _check_alert(data)
+    elif kind == SUPPRESSED_TYPE and not all(type(data.get(key)) is int for key in ("alerts", "faults")):
+        raise DataError("expected the numbers of alerts and faults in the event")
     return event  # type: ignore[no-any-return]
 
 
+def _check_alert(data: dict[str, Any]) -> None:
+    channels = data.get("channels")
+    if not isinstance(data.get("severity"), (int, float)) or not isinstance(channels, list):
+        raise DataError("expected severity and channels in the event")
+    for channel in channels:
+        if not isinstance(channel, dict) or not isinstance(channel.get("share"), (int, float)):
+            raise DataError("expected name and share of each channel in the event")
+
+
 def event_line(event: dict[str, Any], *, colour: bool) -> str:
-    """One line for people: time, stream, phase, severity, channels with their shares."""
-    data = event["data"]
-    phase = str(data["phase"])
-    shares = "  ".join(f"{str(channel.get('name'))[:24]!s} {channel['share']:.0%}" for channel in data["channels"])
+    """One line for people: time, stream and phase, then what happened.
+
+    Of an alert that is its severity and the channels with their shares, of a fault its kind and detail, of a summary
+    how much was held back.
+    """
+    data, kind = event["data"], event["type"]
+    if kind == SUPPRESSED_TYPE:
+        phase, what = "held", f"suppressed: {data['alerts']} alert(s), {data['faults']} fault(s)"
+    elif kind.startswith(FAULT_PREFIX):
+        phase, what = str(data["phase"]), f"fault {data['kind']}: {data['detail']}"
+    else:
+        channels = data["channels"]
+        shares = "  ".join(f"{str(channel.get('name'))[:24]!s} {channel['share']:.0%}" for channel in channels)
+        phase, what = str(data["phase"]), f"severity {data['severity']:6.2f}  {shares}"
     stream = event["source"].lstrip("/")
     told = click.style(f"{phase:<6}", fg=_COLOURS.get(phase), bold=True) if colour else f"{phase:<6}"
     reason = f"  ({data['reason']})" if data.get("reason") else ""
-    return f"{event['time']}  {stream:<20} {told}  severity {data['severity']:6.2f}  {shares}{reason}"
+    return f"{event['time']}  {stream:<20} {told}  {what}{reason}"
 
 
 def show_as(*, json_lines: bool) -> Callable[[dict[str, Any]], None]:

@@ -135,11 +135,17 @@ def read_signal(keys: Keys) -> SignalSpec:
 
 def read_alert_policy(keys: Keys) -> AlertPolicy:
     """Read an alert policy, checking every value."""
-    return AlertPolicy(
+    clear_ratio = keys.optional("clear_ratio", lambda key: keys.number(key, above=0))
+    policy = AlertPolicy(
         min_windows=keys.integer("min_windows", low=1),
         clear_after_s=keys.number("clear_after_s", low=0),
         cooldown_s=keys.number("cooldown_s", low=0),
+        of_windows=keys.optional("of_windows", lambda key: keys.integer(key, low=1)),
+        clear_ratio=1.0 if clear_ratio is None else clear_ratio,
     )
+    if policy.clear_ratio > 1:
+        raise keys.error(f"{keys.where}: clear_ratio: expected a number in (0, 1], found {policy.clear_ratio}")
+    return policy
 
 
 def _channel(keys: Keys) -> Channel:
@@ -150,6 +156,7 @@ def _channel(keys: Keys) -> Channel:
         low=keys.number("low"),
         high=keys.number("high"),
         unit=keys.optional("unit", keys.text),
+        longest_flat=keys.optional("longest_flat", lambda key: keys.integer(key, low=1)),
     )
 
 

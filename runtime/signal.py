@@ -28,7 +28,8 @@ class Channel:
     """One measured quantity.
 
     ``mean`` and ``scale`` standardise it, both in the channel's unit; ``low`` and ``high`` are the range seen in
-    normal data.
+    normal data. ``longest_flat`` is the most samples in a row that it had one and the same reading there, None where
+    that is not known, or says nothing because it hardly ever moves.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Channel:
     low: float
     high: float
     unit: str | None = None
+    longest_flat: int | None = None
 
 
 @dataclass(frozen=True)

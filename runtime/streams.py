@@ -17,6 +17,7 @@ from vedette.runtime.interpreter import Model
 from vedette.runtime.samples import Sample, SampleReader
 from vedette.runtime.sources.base import Arrival
 from vedette.runtime.stream import Stream
+from vedette.runtime.watch import DeviceWatch, EntryWatch
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Device:
 
     name: str
     stream: Stream
+    watch: DeviceWatch
     time: float = -math.inf
 
 
@@ -47,9 +49,11 @@ class StreamEntry:
         max_payload_bytes: int,
         on_alert: OnAlert,
         on_rejection: OnRejection,
+        watch: EntryWatch | None = None,
     ) -> None:
         self.name = name
         self.bundle = bundle
+        self.watch = watch or EntryWatch(name, bundle.manifest.signal)
         self.samples = 0
         self.rejected = 0
         self._model, self._policy, self._max_devices = model, policy, max_devices
@@ -57,6 +61,10 @@ class StreamEntry:
         self._period_s = bundle.manifest.signal.period_s
         self._devices: dict[str | None, Device] = {}
         self._on_alert, self._on_rejection = on_alert, on_rejection
+
+    def expect(self, now: float) -> None:
+        """The entry is one stream that should begin at ``now``, seconds since 1970: if it never does, it is silent."""
+        self._device(None).watch.expect(now)
 
     def take(self, arrival: Arrival) -> None:
         """Score what arrived; whatever is wrong with it is counted and told, and never raised."""
@@ -67,13 +75,14 @@ class StreamEntry:
             samples = [content] if isinstance(content, Sample) else self._reader.read(content)
             device = self._device(arrival.device)
         except DataError as error:
-            self._reject(error)
+            self._reject(error, self._devices.get(arrival.device))
             return
+        device.watch.heard(len(samples))
         untimed = len(samples)
         for sample in samples:
             untimed -= 1
             if isinstance(sample, DataError):
-                self._reject(sample)
+                self._reject(sample, device)
                 continue
             time = sample.time
             if time is None:
@@ -82,8 +91,9 @@ class StreamEntry:
             self._push(device, time, sample)
 
     def close_alerts(self, reason: str) -> None:
-        """End all open incidents, with that reason."""
+        """End all open incidents and faults, with that reason."""
         for device in self._devices.values():
+            device.watch.close(reason)
             ended = device.stream.alerts.close(device.time, reason=reason)
             if ended is not None:
                 self._on_alert(device, device.time, ended)
@@ -97,20 +107,24 @@ class StreamEntry:
             "samples": self.samples,
             "rejected": self.rejected,
             "open_alerts": sum(device.stream.alerts.active is not None for device in self._devices.values()),
+            **self.watch.describe(),
         }
 
     def _push(self, device: Device, time: float, sample: Sample) -> None:
+        in_order = time > device.time
         device.time = max(device.time, time)
         usable = True
         for step in device.stream.push(time, sample.values):
             if isinstance(step, DataError):
                 usable = False
-                self._reject(step)
+                self._reject(step, None if in_order else device)
                 continue
             row_time, _, alert = step
             if alert is not None:
                 self._on_alert(device, row_time, alert)
         self.samples += usable
+        if in_order:  # also where values are missing: that is a fault of its own
+            device.watch.sample(time, sample.values)
 
     def _device(self, device: str | None) -> Device:
         found = self._devices.get(device)
@@ -119,9 +133,13 @@ class StreamEntry:
                 raise SampleRejectedError(f"{device!r} is left out: max_devices = {self._max_devices} is reached")
             # Any text may stand in a topic level but a few characters; percent-encoding keeps devices apart.
             name = self.name if device is None else f"{self.name}/{quote(device, safe='')}"
-            found = self._devices[device] = Device(name, Stream(self.bundle.manifest, self._model, policy=self._policy))
+            stream = Stream(self.bundle.manifest, self._model, policy=self._policy)
+            found = self._devices[device] = Device(name, stream, self.watch.device(name))
+            stream.alerts.gate = found.watch.alerts
         return found
 
-    def _reject(self, error: DataError) -> None:
+    def _reject(self, error: DataError, device: Device | None) -> None:
         self.rejected += 1
+        if device is not None:
+            device.watch.reject(error)
         self._on_rejection(self.name, error)

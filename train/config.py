@@ -113,11 +113,16 @@ class ThresholdConfig:
 
 @dataclass(frozen=True)
 class AlertConfig:
-    """When an incident opens and closes; ``clear_after_s`` defaults to two windows."""
+    """When an incident opens and closes (see :class:`vedette.runtime.alerts.AlertPolicy`).
+
+    ``clear_after_s`` defaults to two windows.
+    """
 
     min_windows: int = 2
     clear_after_s: float | None = None
     cooldown_s: float = 0.0
+    of_windows: int | None = None
+    clear_ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -232,6 +237,9 @@ def _check(config: ProjectConfig, where: str) -> None:
         (config.alert.min_windows >= 1, "alert: min_windows", "1 or more", config.alert.min_windows),
         ((config.alert.clear_after_s or 0) >= 0, "alert: clear_after_s", "0 or more", config.alert.clear_after_s),
         (config.alert.cooldown_s >= 0, "alert: cooldown_s", "0 or more", config.alert.cooldown_s),
+        (config.alert.min_windows <= (config.alert.of_windows or MAX_WINDOW) <= MAX_WINDOW, "alert: of_windows",
+         f"min_windows or more, to {MAX_WINDOW}", config.alert.of_windows),
+        (0 < config.alert.clear_ratio <= 1, "alert: clear_ratio", "above 0, to 1", config.alert.clear_ratio),
     ]  # fmt: skip
     for good, key, expected, found in checks:
         if not good:

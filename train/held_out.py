@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -102,16 +103,27 @@ def _calibrate(model: ModelDir, scores: npt.NDArray[np.float64], scores_of: str)
     )
 
 
-def alarm_rules(model: ModelDir) -> dict[str, int]:
-    """What makes an alarm of scores, in windows: how many in a row, and how far apart two alarms are two."""
+class AlarmRules(TypedDict):
+    """The arguments of :func:`vedette.train.threshold.calibrate` that come from the alert policy."""
+
+    separation: int
+    min_windows: int
+    of_windows: int | None
+
+
+def alarm_rules(model: ModelDir) -> AlarmRules:
+    """What makes an alarm of scores, in windows: how many in a row, or of how many; how far apart two are two."""
     policy, step_s = model.alert, model.signal.period_s * model.signal.stride
     return {
         "separation": max(1, round((policy.clear_after_s + policy.cooldown_s) / step_s)),
         "min_windows": policy.min_windows,
+        "of_windows": policy.of_windows,
     }
 
 
-def _borne_out(found: Calibration, scores: npt.NDArray[np.float64], *, separation: int, min_windows: int) -> bool:
+def _borne_out(
+    found: Calibration, scores: npt.NDArray[np.float64], *, separation: int, min_windows: int, of_windows: int | None
+) -> bool:
     """Whether scores that had no part in training alarm no more often than the budget makes likely."""
     from scipy.stats import poisson
 
@@ -119,6 +131,6 @@ def _borne_out(found: Calibration, scores: npt.NDArray[np.float64], *, separatio
     if rate is None:
         above, allowed = int((scores > found.threshold).sum()), (1.0 - found.budget["quantile"]) * len(scores)
     else:
-        above = len(event_peaks(debounced(scores, min_windows), found.threshold, separation))
+        above = len(event_peaks(debounced(scores, min_windows, of_windows), found.threshold, separation))
         allowed = rate * len(scores)
     return bool(poisson.sf(above - 1, allowed) >= UNLIKELY)

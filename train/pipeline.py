@@ -94,7 +94,7 @@ def _alert_policy(config: AlertConfig, signal: SignalSpec) -> AlertPolicy:
     clear_after_s = config.clear_after_s
     if clear_after_s is None:
         clear_after_s = CLEAR_AFTER_WINDOWS * signal.window * signal.period_s
-    return AlertPolicy(config.min_windows, clear_after_s, config.cooldown_s)
+    return AlertPolicy(config.min_windows, clear_after_s, config.cooldown_s, config.of_windows, config.clear_ratio)
 
 
 def _calibration_data(data: NormalData, head: Any) -> CalibrationData:

@@ -34,6 +34,8 @@ BOOTSTRAPS = 200
 # Levels that are tried when the data shows the rate, from the highest score down to this quantile. Further down, events
 # grow together and become fewer again: no budget takes the threshold there.
 LEVELS, LOWEST_LEVEL = 2001, 0.8
+# Scores that are sorted at a time.
+MOST_CELLS = 2**20
 
 Scores = npt.NDArray[np.float64]
 Method = Literal["quantile", "empirical", "peaks_over_threshold"]
@@ -74,18 +76,20 @@ def calibrate(
     stride: int,
     separation: int,
     min_windows: int = 1,
+    of_windows: int | None = None,
     scores_of: str = "held-out data",
 ) -> Calibration:
     """Find the threshold for a budget from the scores ``(n,)`` of normal data, in time order.
 
-    An alarm takes ``min_windows`` scores in a row above the threshold, and alarms ``separation`` scores apart or less
-    are one. Samples come every ``period_s`` seconds (None: no time base), scores every ``stride`` samples.
+    An alarm takes ``min_windows`` scores above the threshold in a row, or of the last ``of_windows``, and alarms
+    ``separation`` scores apart or less are one. Samples come every ``period_s`` seconds (None: no time base),
+    scores every ``stride`` samples.
     Raises :class:`ConfigError` where the budget cannot be applied to the data.
     """
     if not len(scores) or not np.isfinite(scores).all():
         raise DataError("calibration needs finite scores of held-out normal data")
     budget, rate = event_rate(config, period_s, stride)
-    lasting = debounced(scores, min_windows)
+    lasting = debounced(scores, min_windows, of_windows)
     tail: dict[str, float] | None = None
     method: Method
     if rate is None:
@@ -128,17 +132,34 @@ def at_count(found: Calibration, scores: Scores, count: int) -> Calibration:
     return replace(found, threshold=level, interval=interval, before_matching=found.threshold)
 
 
-def debounced(scores: Scores, min_windows: int) -> Scores:
+def debounced(scores: Scores, min_windows: int, of_windows: int | None = None) -> Scores:
     """The level that each score and the ``min_windows - 1`` before it all reach.
 
-    >>> debounced(np.array([1, 5, 2, 3.0]), 2).tolist()
-    [1.0, 1.0, 2.0, 2.0]
+    With ``of_windows``, the level that a score and ``min_windows - 1`` of the ``of_windows - 1`` before it reach.
+
+    >>> debounced(np.array([1, 5, 2, 3.0]), 2).tolist(), debounced(np.array([1, 5, 2, 3.0]), 2, 3).tolist()
+    ([1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 3.0])
     """
+    if of_windows is not None and of_windows > min_windows:
+        return _of_last(scores, min_windows, of_windows)
     result = scores.copy()
     for back in range(1, min(min_windows, len(scores))):
         result[back:] = np.minimum(result[back:], scores[:-back])
         result[:back] = np.minimum(result[:back], scores[:back].min())
     return result
+
+
+def _of_last(scores: Scores, count: int, span: int) -> Scores:
+    """The ``count``-th highest of each score and the ``span - 1`` before it, and no more than the score itself."""
+    padded = np.concatenate([np.full(span - 1, -np.inf), scores])
+    result = np.empty_like(scores)
+    step = max(1, MOST_CELLS // span)  # one block at a time: the windows overlap, and are copied
+    for start in range(0, len(scores), step):
+        windows = np.lib.stride_tricks.sliding_window_view(padded[start : start + step + span - 1], span)
+        result[start : start + step] = np.partition(windows, span - count, axis=1)[:, span - count]
+    first = min(count - 1, len(scores))
+    result[:first] = np.minimum.accumulate(scores[:first])
+    return np.minimum(result, scores)
 
 
 def event_peaks(scores: Scores, level: float, separation: int) -> Scores:

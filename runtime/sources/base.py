@@ -42,6 +42,16 @@ class SourceConfig(ABC):
 
     keys: ClassVar[tuple[str, ...]]
 
+    @property
+    def live(self) -> bool:
+        """Whether samples come as they are measured, so that silence means something."""
+        return True
+
+    @property
+    def single(self) -> bool:
+        """Whether it is for one stream, which should be there from the start."""
+        return True
+
     @classmethod
     @abstractmethod
     def from_keys(cls, keys: Keys, folder: Path) -> SourceConfig:

@@ -23,6 +23,11 @@ class FileConfig(SourceConfig):
     realtime: bool
     keys = ("realtime",)
 
+    @property
+    def live(self) -> bool:
+        """A replay at the pace of its times is like live."""
+        return self.realtime
+
     @classmethod
     def from_keys(cls, keys: Keys, folder: Path) -> FileConfig:
         """Read the table. Raises :class:`ConfigError`."""

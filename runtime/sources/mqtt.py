@@ -46,6 +46,11 @@ class MqttSourceConfig(SourceConfig):
         levels = self.topic.split("/")
         return levels.index("+") if "+" in levels else None
 
+    @property
+    def single(self) -> bool:
+        """Of many devices, none is expected before it has come."""
+        return self.device_level is None
+
     def overlaps(self, other: MqttSourceConfig) -> bool:
         """Whether some topic matches both filters."""
         mine, theirs = self.topic.split("/"), other.topic.split("/")

@@ -10,10 +10,13 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import SIGNAL
 
 from vedette.errors import ConfigError, DataError
+from vedette.runtime.alerts import AlertPolicy, AlertTracker
+from vedette.runtime.detector import Reading
 from vedette.train.config import ThresholdConfig
-from vedette.train.threshold import MIN_EVENTS, Calibration, at_count, calibrate, event_peaks
+from vedette.train.threshold import MIN_EVENTS, Calibration, at_count, calibrate, debounced, event_peaks
 
 Scores = npt.NDArray[np.float64]
 Make = Callable[[int, int], Scores]
@@ -114,6 +117,25 @@ def test_an_alarm_takes_as_many_windows_in_a_row_as_the_policy_says() -> None:
     pairs = calibrate(scores, budget(**{PER_10K: 100.0}), min_windows=2, **keys)  # type: ignore[arg-type]
     assert alone.threshold == 9.0, "20 single scores of 9 are more than the 10 that are allowed"
     assert 1.0 <= pairs.threshold < 5.0, "none of them lasts; the 10 pairs are allowed"
+
+
+@given(
+    st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=40),
+    st.integers(1, 4),
+    st.none() | st.integers(1, 8),
+)
+def test_calibration_counts_the_alarms_that_the_gateway_raises(
+    scores: list[float], least: int, of_windows: int | None
+) -> None:
+    """The first alert comes at the first window whose debounced level is above the threshold."""
+    tracker = AlertTracker(SIGNAL, 1.5, AlertPolicy(least, 1e9, 0.0, of_windows))
+    row = np.zeros(3, np.float32)
+    told = [
+        tracker.step(float(i), Reading(x, (x,), np.ones((1, 3), np.float32), row, row)) for i, x in enumerate(scores)
+    ]
+    opened = [i for i, alert in enumerate(told) if alert is not None and alert.phase == "new"]
+    level = debounced(np.array(scores), least, of_windows)
+    assert opened == [i for i in range(least - 1, len(scores)) if level[i] > 1.5][:1]
 
 
 def test_a_budget_that_alarms_cannot_exhaust_does_not_put_the_threshold_among_normal_scores() -> None:

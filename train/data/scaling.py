@@ -31,6 +31,9 @@ STILL = 0.3
 # A channel that changes in fewer rows than this is nearly dead: its few excursions make so small a spread over all the
 # quiet rows that each would count for dozens of spreads, or hundreds. A typical one is this many at most.
 NEARLY_DEAD, REACH = 1e-3, 20.0
+# Of a channel that stands still for more than this part of the rows at a time, as flags and commands do, the data has
+# seen too few moves to say how long is unusual.
+STILL_RUN = 0.01
 # Channels are compared where they correlate at least so well, and are duplicates where one gives the other up to the
 # rounding of both, though no more than a small part of its spread, or up to what floating point loses.
 ALIKE, COARSE, FINE = 0.999, 0.05, 1e-6
@@ -49,16 +52,24 @@ class _Extremes:
     high: Values = field(init=False)
     rows: int = 0
     changes: npt.NDArray[np.int64] = field(init=False)
+    longest_flat: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         self.low, self.high = np.full(self.channels, np.inf), np.full(self.channels, -np.inf)
         self.changes = np.zeros(self.channels, np.int64)
+        self.longest_flat, self._flat = np.ones(self.channels, np.int64), np.zeros(self.channels, np.int64)
         self._before = np.full(self.channels, np.nan)
 
     def take(self, block: Values) -> None:
         self.low, self.high = np.fmin(self.low, np.fmin.reduce(block)), np.fmax(self.high, np.fmax.reduce(block))
         steps = np.diff(block, axis=0, prepend=self._before[None])
-        self.changes += np.count_nonzero(np.nan_to_num(steps), axis=0)
+        changed = np.nan_to_num(steps) != 0
+        self.changes += np.count_nonzero(changed, axis=0)
+        for i in range(self.channels):
+            # The run up to the first change began in an earlier block; the one after the last goes on in the next.
+            edges = np.concatenate([[-self._flat[i]], np.flatnonzero(changed[:, i]), [len(block)]])
+            self.longest_flat[i] = max(self.longest_flat[i], np.diff(edges).max())
+            self._flat[i] = edges[-1] - edges[-2]
         self.rows += len(block)
         self._before = block[-1].copy()
 
@@ -99,7 +110,9 @@ def channels(
                 f'channel "{name}" is nearly dead ({changes} changes in {extremes.rows:,} rows, {low:g} to {high:g}); '
                 "it is scaled so that these count, but do not outweigh everything else"
             )
-        found.append(Channel(name, mean, scale, low, high, units.get(name)))
+        flat = int(extremes.longest_flat[i])
+        longest_flat = flat if flat <= STILL_RUN * extremes.rows else None
+        found.append(Channel(name, mean, scale, low, high, units.get(name), longest_flat))
     if len(constant) == len(names):
         raise DataError(f"every channel is constant ({', '.join(names[:5])}); there is nothing to learn from")
     return tuple(found), (*notes, *_duplicates(names, sample, [name not in constant for name in names]))

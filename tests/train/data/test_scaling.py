@@ -138,3 +138,19 @@ def test_on_real_series_nearly_all_channels_are_scaled_as_by_their_standard_devi
         ratios += [robust_scale(values)[1] / values.std() for values in table.values.T if np.ptp(values) > 0]
     assert len(ratios) > 300
     assert np.mean(np.abs(np.array(ratios) - 1) < 0.05) > 0.95
+
+
+@pytest.mark.parametrize("rows_per_block", [COUNT, 7_001])
+def test_the_longest_time_that_a_channel_stands_still_is_known(
+    rows_per_block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rng().normal(size=(COUNT, 3))
+    rows[6_990:7_100, 0] = 5.0  # over the end of a block
+    rows[:5_000, 1] = 1.0  # too long to say anything
+    rows[-3:, 2] = 2.0
+    monkeypatch.setattr(
+        "vedette.train.data.scaling.spans",
+        lambda _, start, stop: [slice(at, min(at + rows_per_block, stop)) for at in range(start, stop, rows_per_block)],
+    )
+    found, _ = channels(("a", "b", "c"), rows, COUNT, {})
+    assert [channel.longest_flat for channel in found] == [110, None, 3]

@@ -1,0 +1,28 @@
+"""What may keep an incident of one stream from being told: maintenance, and the gateway's cap on alerts."""
+
+from __future__ import annotations
+
+from vedette.runtime.alert_cap import AlertCap, Kind
+from vedette.runtime.maintenance import Mute
+
+
+class Gate:
+    """The way out for the incidents of one kind of one stream. ``muted_incidents`` counts those kept back by
+    maintenance.
+
+    Without a mute and a cap it is always open.
+    """
+
+    def __init__(
+        self, stream: str = "", kind: Kind = "alerts", *, mute: Mute | None = None, cap: AlertCap | None = None
+    ) -> None:
+        self.muted_incidents = 0
+        self._stream, self._kind, self._mute, self._cap = stream, kind, mute, cap
+
+    def muted(self, time: float) -> bool:
+        """Whether maintenance is under way at that sample time."""
+        return self._mute is not None and self._mute.active(time)
+
+    def admit(self, time: float, severity: float, *, again: bool) -> bool:
+        """Whether an incident may be told now; ``again`` where it was refused before, so that it counts once."""
+        return self._cap is None or self._cap.admit(time, self._stream, self._kind, severity, again=again)
