@@ -30,6 +30,7 @@ tests)
     has minisign || missing="$missing minisign"
     has chromium chromium-browser google-chrome || missing="$missing chromium"
     has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
+    [ -d /usr/share/zoneinfo/Europe ] || missing="$missing tzdata"
     ;;
 *)
     echo "usage: system_packages.sh venv PYTHON | tests" >&2
