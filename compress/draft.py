@@ -9,14 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from vedette.compress.tuning import Progress, TuningData, tune
+from vedette.compress.tuning import Progress, TuningData, Windows, tune
+from vedette.compress.unfamiliar import unfamiliar
 from vedette.runtime.detector import ScoreSpec
 from vedette.runtime.signal import FloatArray
 from vedette.train.model_dir import ModelDir
 from vedette.train.score_terms import prediction_term
+from vedette.train.windows import evenly
 
 # Flat standardised windows to the rows that they let expect: ``(n, window * channels)`` to ``(n, channels)``.
 Teacher = Callable[[FloatArray], FloatArray]
+
+# Unfamiliar windows for each normal one that a step learns from. With three times as many, networks of a quarter of the
+# units lose more on normal data than they gain on the rest.
+UNFAMILIAR_PART = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,13 +52,24 @@ class Bench:
     on_progress: Progress | None = field(default=None, compare=False)
 
     @cached_property
-    def targets(self) -> tuple[FloatArray, FloatArray]:
-        """What a step trains towards on the learned and on the held-out windows: half way between what the teacher
-        expects and what was observed, which is the best answer to both by squared error."""
-        parts = (self.data.learned, self.data.held_out)
+    def lessons(self) -> TuningData:
+        """What a step trains on, and by which it knows when to stop: windows, with what the network should expect.
+
+        Of a normal window that is half way between what the teacher expects and what was observed, the best answer to
+        both by squared error; of an unfamiliar one, for each few normal ones, what the teacher expects.
+        """
+        learned, held_out = self.data.learned, self.data.held_out
+        some = learned.inputs[evenly(len(learned.inputs), round(UNFAMILIAR_PART * len(learned.inputs)))]
+        others = unfamiliar(some, self.data.channels, self.model.signal.input_clip, seed=self.seed)
         half = np.float32(0.5)
-        learned, held_out = (half * (self.teacher(part.inputs) + part.observed) for part in parts)
-        return learned, held_out
+        wanted, wanted_held_out = (
+            half * (self.teacher(part.inputs) + part.newest) for part in (learned, held_out)
+        )  # fmt: skip
+        return replace(
+            self.data,
+            learned=Windows(np.concatenate([learned.inputs, others]), np.concatenate([wanted, self.teacher(others)])),
+            held_out=Windows(held_out.inputs, wanted_held_out),
+        )
 
     def tune(
         self,
@@ -63,11 +80,10 @@ class Bench:
         callbacks: tuple[Any, ...] = (),
         keep_best: bool = True,
     ) -> list[float]:
-        """Train ``network`` in place towards the targets; the held-out losses, see :func:`~.tuning.tune`."""
+        """Train ``network`` in place on the lessons; the held-out losses, see :func:`~.tuning.tune`."""
         return tune(
             network,
-            self.data,
-            self.targets,
+            self.lessons,
             rounds=rounds,
             learning_rate=learning_rate,
             seed=self.seed,
@@ -79,7 +95,7 @@ class Bench:
     def rescored(self, draft: Draft, head: Any) -> Draft:
         """The draft with another network, whose residuals are measured anew."""
         learned = self.data.learned
-        term = prediction_term(learned.observed - network_teacher(head)(learned.inputs))
+        term = prediction_term(learned.newest - network_teacher(head)(learned.inputs))
         return replace(draft, head=head, score=replace(draft.score, prediction=term))
 
 

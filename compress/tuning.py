@@ -30,10 +30,11 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Windows:
-    """Flat standardised windows ``(n, window * channels)`` and what the newest row of each was, ``(n, channels)``."""
+    """Flat standardised windows ``(n, window * channels)`` and the newest row of each, ``(n, channels)``: what was
+    observed, or what a network should expect."""
 
     inputs: FloatArray
-    observed: FloatArray
+    newest: FloatArray
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class TuningData:
     @cached_property
     def channels(self) -> int:
         """Channels of the signal."""
-        return int(self.learned.observed.shape[1])
+        return int(self.learned.newest.shape[1])
 
     def seen(self, windows: Windows) -> FloatArray:
         """The windows as a network may see them while it trains.
@@ -101,7 +102,6 @@ def _windows(
 def tune(
     network: Any,
     data: TuningData,
-    targets: tuple[FloatArray, FloatArray],
     *,
     rounds: int,
     learning_rate: float,
@@ -110,7 +110,7 @@ def tune(
     keep_best: bool = True,
     on_progress: Progress | None = None,
 ) -> list[float]:
-    """Train ``network`` in place to answer the learned and held-out windows with ``targets``; the held-out losses.
+    """Train ``network`` in place to expect the newest rows of the learned windows; the losses on the held-out ones.
 
     The learning rate falls to nothing over the rounds (cosine; Loshchilov and Hutter 2017). With ``keep_best`` the
     weights of the round with the least held-out loss are kept, the ones before tuning among them.
@@ -127,7 +127,7 @@ def tune(
     )
 
     def judge() -> float:
-        loss = float(network.evaluate(held_out, targets[1], batch_size=VALIDATION_WINDOWS, verbose=0))
+        loss = float(network.evaluate(held_out, data.held_out.newest, batch_size=VALIDATION_WINDOWS, verbose=0))
         if not math.isfinite(loss):
             raise ModelError(f"the network's loss on held-out windows is {loss}, expected a number; train again")
         return loss
@@ -137,7 +137,12 @@ def tune(
     for done in range(1, rounds + 1):
         chosen = rng.integers(len(inputs), size=BATCH * STEPS_PER_ROUND)
         network.fit(
-            inputs[chosen], targets[0][chosen], batch_size=BATCH, shuffle=False, verbose=0, callbacks=list(callbacks)
+            inputs[chosen],
+            data.learned.newest[chosen],
+            batch_size=BATCH,
+            shuffle=False,
+            verbose=0,
+            callbacks=list(callbacks),
         )
         losses.append(judge())
         if on_progress:

@@ -23,6 +23,6 @@ def apply(draft: Draft, bench: Bench, amount: float | None) -> tuple[Draft, dict
     before = nearest.prototypes.count
     learned = bench.data.learned
     count = min(before, max(FEWEST, round((amount or KEPT) * before)))
-    thinned = nearest_term(learned.inputs, learned.observed, count=count, seed=bench.seed)
+    thinned = nearest_term(learned.inputs, learned.newest, count=count, seed=bench.seed)
     score = replace(draft.score, nearest=thinned)
     return replace(draft, score=score), {"prototypes_before": before, "prototypes": thinned.prototypes.count}

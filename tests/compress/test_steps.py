@@ -99,7 +99,7 @@ def test_what_a_predictive_network_expects_does_not_depend_on_the_newest_row(
 def test_residuals_are_measured_anew(step: str, case: Case, run: Run, workshop: Open) -> None:
     draft, _ = run(step, case)
     learned = workshop(case).bench.data.learned
-    assert draft.score.prediction == prediction_term(learned.observed - outputs(draft.head, learned.inputs))
+    assert draft.score.prediction == prediction_term(learned.newest - outputs(draft.head, learned.inputs))
     assert draft.score.prediction != workshop(case).draft.score.prediction
 
 

@@ -64,8 +64,8 @@ def test_a_baseline_that_teaches_a_predictive_network_does_not_see_the_newest_ro
     assert expected.dtype == np.float32
     assert np.isfinite(expected).all()
     assert np.array_equal(teacher(changed), expected) == predictive
-    error = np.mean((expected - opened.bench.data.held_out.observed) ** 2)
-    assert error < 0.7 * np.mean(opened.bench.data.held_out.observed**2), "better than expecting the mean"
+    error = np.mean((expected - opened.bench.data.held_out.newest) ** 2)
+    assert error < 0.7 * np.mean(opened.bench.data.held_out.newest**2), "better than expecting the mean"
 
 
 def linear(count: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -138,8 +138,12 @@ def test_a_student_learns_from_the_teachers_that_it_is_given_and_the_record_name
     names = [str(larger.path), "pca"]
     opened = Workshop.open(directory, teachers=names)
     learned = opened.bench.data.learned
-    expected = (teacher_of(names, directory, opened.bench.data)(learned.inputs) + learned.observed) / 2
-    np.testing.assert_allclose(opened.bench.targets[0], expected, atol=1e-6)
+    expected = (teacher_of(names, directory, opened.bench.data)(learned.inputs) + learned.newest) / 2
+    lessons = opened.bench.lessons.learned
+    np.testing.assert_allclose(lessons.newest[: len(expected)], expected, atol=1e-6)
+    others = lessons.inputs[len(expected) :]
+    answers = teacher_of(names, directory, opened.bench.data)(others)
+    np.testing.assert_allclose(lessons.newest[len(expected) :], answers, atol=1e-6)
     draft, record = STEPS["distill"].apply(opened.draft, opened.bench, 16.0)
     assert record["teacher"] == ", ".join([larger.path.name, "pca"])
     error = np.mean((outputs(draft.head, learned.inputs) - expected) ** 2)

@@ -151,7 +151,7 @@ def test_the_newest_row_is_what_was_observed_and_is_blanked_where_it_is_to_be_pr
         kept = TuningData.of(*opened(data, predictive=predictive))
         before = kept.learned.inputs.copy()
         seen = kept.seen(kept.learned)
-        np.testing.assert_array_equal(kept.learned.observed, kept.learned.inputs[:, -2:])
+        np.testing.assert_array_equal(kept.learned.newest, kept.learned.inputs[:, -2:])
         np.testing.assert_array_equal(seen[:, :-2], kept.learned.inputs[:, :-2])
         assert (seen[:, -2:] == 0.0).all() == predictive
         np.testing.assert_array_equal(kept.learned.inputs, before)
@@ -186,13 +186,14 @@ def tuned(opened: Workshop, **options: Any) -> tuple[Any, list[float], float]:
     head = opened.draft.head
     network = rebuilt(head, [tuple(layer.get_weights()) for layer in weighted(head)])
     wanted = {"rounds": 2, "learning_rate": 1e-3, "seed": 1}
-    losses = tune(network, opened.bench.data, opened.bench.targets, **{**wanted, **options})
+    losses = tune(network, opened.bench.lessons, **{**wanted, **options})
     return network, losses, loss_of(network, opened)
 
 
 def loss_of(network: Any, opened: Workshop) -> float:
-    seen = opened.bench.data.seen(opened.bench.data.held_out)
-    return float(network.evaluate(seen, opened.bench.targets[1], batch_size=tuning.VALIDATION_WINDOWS, verbose=0))
+    lessons = opened.bench.lessons
+    seen, wanted = lessons.seen(lessons.held_out), lessons.held_out.newest
+    return float(network.evaluate(seen, wanted, batch_size=tuning.VALIDATION_WINDOWS, verbose=0))
 
 
 @pytest.mark.slow
