@@ -66,8 +66,13 @@ test-pythons: .venv/.installed ## Test a bare gateway on every supported Python 
 	.venv/bin/python -m pytest tests/test_bare_install.py
 
 .PHONY: system-packages
-system-packages: ## Install with apt what the tests need: mosquitto, minisign, chromium, qemu
+system-packages: ## Install with apt what the tests need: mosquitto, minisign, chromium, qemu, lintian …
 	@sh tests/system_packages.sh tests
+
+.PHONY: deb
+deb: .cache/wheel/.built ## Build the Debian package of a gateway into dist/ (DEB_ARCH=arm64, DEB_PYTHON=python3.13)
+	.venv/bin/python packaging/build_deb.py --wheel .cache/wheel/*.whl --constraint constraints/gateway.txt \
+		$(if $(DEB_ARCH),--arch $(DEB_ARCH)) $(if $(DEB_PYTHON),--python $(DEB_PYTHON)) -o dist
 
 .PHONY: lock
 lock: .venv/.installed ## Resolve the newest versions that fit pyproject.toml into constraints/

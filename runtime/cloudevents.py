@@ -18,6 +18,8 @@ from vedette.runtime.times import iso_time
 TYPE_PREFIX, FAULT_PREFIX, SUPPRESSED_TYPE = "io.vedette.alert.", "io.vedette.fault.", "io.vedette.suppressed"
 # A fault names this many channels at most, a summary as many streams; both say how many there are.
 MAX_NAMED = 20
+# What `vedette check` sends to an alert topic; no alert.
+TYPE_CHECK = "io.vedette.check"
 # An alert whose time is this far back when it leaves the gateway is news of the past.
 HISTORICAL_AFTER_S = 300.0
 # From <sys/timex.h>: what adjtimex() answers where the kernel's clock is not synchronised.

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import click
+
+from vedette.runtime.operation_commands import OPERATION_COMMANDS
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-def run(config: Path) -> None:
+@click.option(
+    "--log",
+    "style",
+    type=click.Choice(["json", "text"]),
+    help="The log on stderr; default: json under journald.",
+)
+def run(config: Path, style: Literal["json", "text"] | None) -> None:
     """Score the streams of gateway.toml and send alerts."""
     import signal
 
@@ -18,11 +27,11 @@ def run(config: Path) -> None:
     from vedette.runtime.config import load_gateway
     from vedette.runtime.daemon import Daemon
 
-    logs.set_up()
-    daemon = Daemon(load_gateway(config))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    daemon.run()
+    with logs.failures_told(logs.set_up(style)):
+        daemon = Daemon(load_gateway(config))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        daemon.run()
 
 
 @click.command()
@@ -84,4 +93,4 @@ def selftest(*, bundle: Path, interpreter: str | None) -> None:
     )
 
 
-COMMANDS: list[click.Command] = [run, listen, inspect, selftest]
+COMMANDS: list[click.Command] = [run, listen, inspect, selftest, *OPERATION_COMMANDS]

@@ -14,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from vedette.errors import ConfigError, nearest
+from vedette.runtime import secret_files
 from vedette.runtime.alert_config import (
     AlertOverrides,
     read_faults,
@@ -86,7 +87,7 @@ def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> Gate
     streams = _streams(keys, path.parent)
     return GatewayConfig(
         gateway=gateway,
-        mqtt=_mqtt(keys, gateway, path.parent),
+        mqtt=_mqtt(keys, gateway, path.parent, environ),
         outbox_path=path.parent / (outbox.optional("path", outbox.text) or DEFAULT_OUTBOX),
         outbox_max_bytes=_integer(outbox, "max_mb", DEFAULT_OUTBOX_MB, low=LEAST_OUTBOX_MB, high=1_000_000) * 2**20,
         max_payload_bytes=_integer(limits, "max_payload_bytes", MAX_BYTES, low=64, high=8 * MAX_BYTES),
@@ -102,7 +103,7 @@ def load_broker(path: Path, *, client_id: str, environ: Mapping[str, str] = os.e
     """Only the ``[mqtt]`` section of a gateway's configuration, for another client of the same broker."""
     path = path.absolute()
     keys = Keys(read_document(path, environ), str(path), ConfigError)
-    return replace(_mqtt(keys, client_id, path.parent), client_id=client_id)
+    return replace(_mqtt(keys, client_id, path.parent, environ), client_id=client_id)
 
 
 def broker_config(address: str, *, client_id: str, ca: Path | None = None) -> MqttConfig:
@@ -124,10 +125,10 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _mqtt(root: Keys, gateway: str, folder: Path) -> MqttConfig:
+def _mqtt(root: Keys, gateway: str, folder: Path, environ: Mapping[str, str]) -> MqttConfig:
     keys = _section(root, "mqtt", SCALARS["mqtt"])
     host = keys.text("host")
-    tls = _tls(keys, folder)
+    tls = _tls(keys, folder, environ)
     allow_plaintext = keys.optional("allow_plaintext", lambda key: keys.get(key, bool)) or False
     if tls is None and not (is_loopback(host) or allow_plaintext):
         raise ConfigError(
@@ -137,12 +138,12 @@ def _mqtt(root: Keys, gateway: str, folder: Path) -> MqttConfig:
     version = keys.optional("version", keys.text) or "auto"
     if version not in ("auto", "5", "3.1.1"):
         raise ConfigError(f'{keys.where}: version: expected "auto", "5" or "3.1.1", found "{version}"')
-    password_file = _path(keys, "password_file", folder)
+    password_file = _path(keys, "password_file", folder, environ)
     username = keys.optional("username", keys.text)
     if password_file is not None and username is None:
         raise ConfigError(f"{keys.where}: password_file: expected a username with it")
-    if password_file is not None and password_file.stat().st_mode & 0o007:
-        raise ConfigError(f"{password_file}: everybody can read this password; try: chmod o-rwx {password_file}")
+    if password_file is not None:
+        secret_files.require_private(password_file, "password")
     return MqttConfig(
         host=host,
         port=_integer(keys, "port", PORT_TLS if tls else PORT_PLAINTEXT, low=1, high=65535),
@@ -155,14 +156,16 @@ def _mqtt(root: Keys, gateway: str, folder: Path) -> MqttConfig:
     )
 
 
-def _tls(keys: Keys, folder: Path) -> TlsConfig | None:
+def _tls(keys: Keys, folder: Path, environ: Mapping[str, str]) -> TlsConfig | None:
     value = keys.document.get("tls", True)
     if isinstance(value, bool):
         return TlsConfig() if value else None
     files = _section(keys, "tls", ("ca", "cert", "key"))
-    tls = TlsConfig(*(_path(files, name, folder) for name in ("ca", "cert", "key")))
+    tls = TlsConfig(*(_path(files, name, folder, environ) for name in ("ca", "cert", "key")))
     if (tls.cert is None) != (tls.key is None):
         raise ConfigError(f"{files.where}: cert and key: expected both or none")
+    if tls.key is not None:
+        secret_files.require_private(tls.key, "key")
     return tls
 
 
@@ -239,14 +242,10 @@ def _integer(keys: Keys, key: str, default: int, *, low: int, high: int) -> int:
     return default if value is None else value
 
 
-def _path(keys: Keys, key: str, folder: Path) -> Path | None:
-    """A file that must exist."""
+def _path(keys: Keys, key: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """A file that must exist, among systemd's credentials or from the configuration's folder."""
     text = keys.optional(key, keys.text)
-    if text is None:
-        return None
-    if not (folder / text).is_file():
-        raise ConfigError(f"{keys.where}: {key}: expected a file, found none at {folder / text}")
-    return folder / text
+    return None if text is None else secret_files.find(text, folder, environ, where=f"{keys.where}: {key}")
 
 
 def _name(keys: Keys, key: str) -> str:

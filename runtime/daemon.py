@@ -29,6 +29,7 @@ from vedette.runtime.cloudevents import (
 )
 from vedette.runtime.config import GatewayConfig, StreamConfig
 from vedette.runtime.delivery import Delivery
+from vedette.runtime.events import Event, about
 from vedette.runtime.faults import Fault
 from vedette.runtime.inbox import Inbox
 from vedette.runtime.interpreter import Model
@@ -95,7 +96,8 @@ class Daemon:
         Raises :class:`DataError` at the end where a finite source failed.
         """
         stored = self._outbox.pending
-        log.info("gateway %s: streams: %d, alerts stored before: %d", self._config.gateway, len(self._entries), stored)
+        told = (self._config.gateway, len(self._entries), stored)
+        log.info("gateway %s: streams: %d, alerts stored before: %d", *told, extra=about(Event.STARTED))
         try:
             for source in self._sources:
                 source.start()
@@ -146,9 +148,12 @@ class Daemon:
             self._step(TICK_S)
         if self._outbox.pending:
             told = (self._outbox.pending, self._outbox.path)
-            log.warning("%d alert(s) stay stored in %s; the next run sends them", *told)
+            log.warning(
+                "%d alert(s) stay stored in %s; the next run sends them", *told, extra=about(Event.ALERTS_STORED)
+            )
         if self._delivery.unstored:
-            log.error("%d alert(s) are lost: they could not be stored or sent", self._delivery.unstored)
+            lost = self._delivery.unstored
+            log.error("%d alert(s) are lost: they could not be stored or sent", lost, extra=about(Event.ALERTS_LOST))
         counters = self._counters()
         self._status.goodbye(
             self._link, reason="stopped" if self._stopping else "all sources ended", counters=counters
@@ -158,7 +163,7 @@ class Daemon:
             for item in self._inbox.take(TICK_S):
                 if isinstance(item, LinkEvent):
                     self._link.handle(item)
-        log.info("stopped: %s", json.dumps(counters))
+        log.info("stopped: %s", json.dumps(counters), extra=about(Event.STOPPED, counters=counters))
 
     def _entry(self, config: StreamConfig, loaded: dict[str, tuple[Bundle, Model]]) -> StreamEntry:
         """Load the entry's bundle; entries with the same file share it and its model."""
@@ -173,7 +178,8 @@ class Daemon:
         if not config.source.live:  # its alerts are the same each time, so they are counted in their own time
             cap = AlertCap(self._config.max_alerts_per_hour)
             self._caps.append(cap)
-        log.info("stream %s: %s %s (unsigned)", config.name, bundle.manifest.name, bundle.manifest.version)
+        told = (config.name, bundle.manifest.name, bundle.manifest.version)
+        log.info("stream %s: %s %s (unsigned)", *told, extra=about(Event.STREAM_LOADED, stream=config.name))
         entry = StreamEntry(
             config.name,
             bundle,
@@ -206,9 +212,10 @@ class Daemon:
         entry = self._entries[ended.entry]
         self._running -= 1
         entry.watch.ended()
-        log.info("%s: the source has ended after %d samples", entry.name, entry.samples)
+        extra = about(Event.SOURCE_ENDED, stream=entry.name, samples=entry.samples)
+        log.info("%s: the source has ended after %d samples", entry.name, entry.samples, extra=extra)
         if ended.error is not None:
-            log.error("%s: %s", entry.name, ended.error)
+            log.error("%s: %s", entry.name, ended.error, extra=about(Event.SOURCE_FAILED, stream=entry.name))
             self._failures[entry.name] = ended.error
 
     def _raise(self, bundle: Bundle, device: Device, at: float, alert: Alert) -> None:
@@ -224,7 +231,8 @@ class Daemon:
         )
         topic = f"vedette/{gateway}/alert/{device.name}"
         self._delivery.accept(OutgoingAlert(event["id"], topic, alert.severity, at, encode(event)))
-        log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity)
+        extra = about(Event.ALERT, stream=device.name, phase=alert.phase, severity=alert.severity)
+        log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity, extra=extra)
 
     def _raise_fault(self, bundle: Bundle, stream: str, at: float, fault: Fault) -> None:
         self._faults_raised += 1
@@ -232,7 +240,8 @@ class Daemon:
         event = fault_event(fault, time=at, gateway=gateway, stream=stream, model=model, clock_synced=clock_synced())
         topic = f"vedette/{gateway}/alert/{stream}"
         self._delivery.accept(OutgoingAlert(event["id"], topic, FAULT_SEVERITY, at, encode(event)))
-        log.warning("%s: fault %s: %s: %s", stream, fault.phase, fault.kind, fault.reason or fault.detail)
+        extra = about(Event.FAULT, stream=stream, phase=fault.phase, kind=fault.kind)
+        log.warning("%s: fault %s: %s: %s", stream, fault.phase, fault.kind, fault.reason or fault.detail, extra=extra)
 
     def _summarise(self, *, flush: bool = False) -> None:
         """Tell what the caps have held back, at most once in their interval."""
@@ -246,7 +255,9 @@ class Daemon:
         # As severe as the worst that it stands for: it must not be the first to go.
         alert = OutgoingAlert(event["id"], f"vedette/{gateway}/alert", found.worst_severity, found.end, encode(event))
         self._delivery.accept(alert)
-        log.warning("suppressed: %d alert(s) and %d fault(s), above %d an hour", found.alerts, found.faults, most)
+        told = (found.alerts, found.faults)
+        extra = about(Event.ALERTS_SUPPRESSED, alerts=found.alerts, faults=found.faults)
+        log.warning("suppressed: %d alert(s) and %d fault(s), above %d an hour", *told, most, extra=extra)
 
     def _tick(self) -> None:
         """Let the time pass in which samples could come: not while some wait, nor while the broker is away."""

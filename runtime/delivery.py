@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 from vedette.runtime.cloudevents import mark_historical
+from vedette.runtime.events import Event, about
 from vedette.runtime.link import FIRST_FAILURE, NO_SUBSCRIBERS, Link
 from vedette.runtime.outbox import Outbox, OutgoingAlert, StorageError, StoredAlert
 
@@ -112,10 +113,11 @@ class Delivery:
                 count = self._outbox.send_again()
                 self._send_again = False
                 if count:
-                    log.warning("the broker has lost its session: %d alert(s) are sent again", count)
+                    text = "the broker has lost its session: %d alert(s) are sent again"
+                    log.warning(text, count, extra=about(Event.ALERTS_SENT_AGAIN, alerts=count))
         except StorageError as error:
             if self.storage_fault is None:
-                log.error("%s", error)
+                log.error("%s", error, extra=about(Event.OUTBOX_FAILED))
             self.storage_fault = str(error)
             self._storage_due = time.monotonic() + STORE_RETRY_S
             excess = max(len(self._unstored) - MAX_UNSTORED, 0)
@@ -158,6 +160,7 @@ class Delivery:
         if due > now:
             return  # another alert of the same round
         if told != reason:
-            log.warning("alerts to %s stay stored: %s", topic, reason)
+            extra = about(Event.ALERTS_HELD, topic=topic, reason=reason)
+            log.warning("alerts to %s stay stored: %s", topic, reason, extra=extra)
         delay = min(delay * 2, LAST_HOLD_S)
         self._held[topic] = (now + delay, delay, reason)

@@ -23,6 +23,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from vedette.errors import ConfigError
+from vedette.runtime.events import Event, about
 from vedette.runtime.mqtt_client import Client, MqttConfig
 
 log = logging.getLogger(__name__)
@@ -199,9 +200,9 @@ class Link:
         self.connections += 1
         self._online_since = time.monotonic()
         self.refused_topics.clear()
-        log.info("connected to %s with MQTT %s", self.config.address, self.version)
+        log.info("connected to %s with MQTT %s", self.config.address, self.version, extra=about(Event.CONNECTED))
         if self._protocol == MQTTProtocolVersion.MQTTv311:
-            log.warning("%s", BLIND_311)
+            log.warning("%s", BLIND_311, extra=about(Event.OLD_PROTOCOL))
         for topic_filter, qos in self._qos.items():
             _, mid = self._client.subscribe(topic_filter, qos=qos)
             if mid is not None:
@@ -212,7 +213,8 @@ class Link:
         topic_filter = self._subscribing.pop(mid, None)
         if topic_filter is not None and max(codes) >= FIRST_FAILURE:
             self.refused_topics[topic_filter] = f"subscription refused (0x{max(codes):02x})"
-            log.error("%s: the broker refuses the subscription to %s", self.config.address, topic_filter)
+            extra = about(Event.SUBSCRIPTION_REFUSED, topic=topic_filter)
+            log.error("%s: the broker refuses the subscription to %s", self.config.address, topic_filter, extra=extra)
 
     def _end(self, reason: str) -> None:
         """The connection, or the attempt, is over."""
@@ -223,7 +225,7 @@ class Link:
             self._retry_s = FIRST_RETRY_S
         fall_back = self.config.version == "auto" and self._protocol == MQTTProtocolVersion.MQTTv5 and not was_online
         if fall_back and opened and unsupported:
-            log.info("%s does not accept MQTT 5; trying 3.1.1", self.config.address)
+            log.info("%s does not accept MQTT 5; trying 3.1.1", self.config.address, extra=about(Event.OLD_PROTOCOL))
             self._protocol = MQTTProtocolVersion.MQTTv311
             self._retry_at = 0.0
             return
@@ -245,7 +247,9 @@ class Link:
         delay = self._retry_s * random.uniform(0.8, 1.2)
         self._retry_at = time.monotonic() + delay
         self._retry_s = min(self._retry_s * 2, LAST_RETRY_S)
-        log.warning("no connection to %s: %s; next attempt in %.0f s", self.config.address, reason, delay)
+        told = (self.config.address, reason, delay)
+        extra = about(Event.NO_CONNECTION, reason=reason)
+        log.warning("no connection to %s: %s; next attempt in %.0f s", *told, extra=extra)
 
     def _dispatch(self, client: mqtt.Client, message: mqtt.MQTTMessage) -> None:
         """Network thread: hand a message to its handlers. Retained messages are old news and are left out."""

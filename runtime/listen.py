@@ -23,7 +23,8 @@ import paho.mqtt.client as mqtt
 from vedette.errors import BrokerError, DataError
 from vedette.runtime import strict_json
 from vedette.runtime.acks import encode_ack
-from vedette.runtime.cloudevents import FAULT_PREFIX, SUPPRESSED_TYPE, TYPE_PREFIX
+from vedette.runtime.cloudevents import FAULT_PREFIX, SUPPRESSED_TYPE, TYPE_CHECK, TYPE_PREFIX
+from vedette.runtime.events import Event, about
 from vedette.runtime.link import Link, LinkEvent
 from vedette.runtime.mqtt_client import MqttConfig
 
@@ -86,7 +87,8 @@ class Listener:
         try:
             event = read_event(bytes(message.payload))
         except DataError as error:
-            log.warning("%s: not an alert: %s", message.topic, error)
+            if TYPE_CHECK.encode() not in message.payload:
+                log.warning("%s: not an alert: %s", message.topic, error, extra=about(Event.NOT_AN_ALERT))
             return True
         if event["id"] in self._seen:
             self.duplicates += 1

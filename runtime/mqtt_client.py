@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vedette.errors import ConfigError
+from vedette.runtime.tls_errors import explain
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Client(mqtt.Client):
             reason = self.goodbye or reason
             return code
         except OSError as error:
-            reason = str(error)
+            reason = explain(error)
         except Exception as error:  # the peer sent what paho cannot parse, or a callback failed
             reason = f"{type(error).__name__}: {error}"
         finally:
@@ -105,6 +106,12 @@ class Client(mqtt.Client):
                 self.on_end(reason)
             self.ended.set()
         return MQTTErrorCode.MQTT_ERR_CONN_LOST
+
+    def _easy_log(self, level: LogLevel, fmt: str, *args: object) -> None:
+        """Instead of paho's own log, which nobody reads: keep the error that ends the connection."""
+        error = args[0] if args else None
+        if level == LogLevel.MQTT_LOG_ERR and isinstance(error, OSError):
+            self.goodbye = self.goodbye or explain(error)
 
 
 def _keep_goodbye(

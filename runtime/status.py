@@ -9,6 +9,7 @@ from typing import Any
 
 from vedette import __version__
 from vedette.runtime.cloudevents import clock_synced, encode
+from vedette.runtime.events import Event, about
 from vedette.runtime.link import BLIND_311, Link
 from vedette.runtime.times import iso_time
 
@@ -91,4 +92,5 @@ class RejectionLog:
         self._last[place] = now
         silent = self._silent.pop(place, 0)
         more = f" (and {silent:,} more since the last line)" if silent else ""
-        log.warning("%s: rejected: %s%s", place, error, more)
+        extra = about(Event.SAMPLE_REJECTED, stream=place, more=silent)
+        log.warning("%s: rejected: %s%s", place, error, more, extra=extra)

@@ -29,6 +29,9 @@ tests)
     has mosquitto_sub || missing="$missing mosquitto-clients"
     has minisign || missing="$missing minisign"
     has chromium chromium-browser google-chrome || missing="$missing chromium"
+    has strace || missing="$missing strace"
+    has lintian || missing="$missing lintian"
+    has systemd-analyze || missing="$missing systemd"
     has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
     [ -d /usr/share/zoneinfo/Europe ] || missing="$missing tzdata"
     ;;

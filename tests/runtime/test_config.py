@@ -90,7 +90,7 @@ def test_plaintext_to_another_machine_must_be_said_in_so_many_words(tmp_path: Pa
 
 def test_certificates_are_found_beside_the_file(tmp_path: Path) -> None:
     for name in ("ca.pem", "gw7.pem", "gw7.key"):
-        (tmp_path / name).touch()
+        (tmp_path / name).touch(mode=0o600)
     text = MINIMAL.replace(
         '"broker.local"', '"broker.local"\ntls = { ca = "ca.pem", cert = "gw7.pem", key = "gw7.key" }'
     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import queue
 import socket
 import threading
@@ -15,9 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Mosquitto, wait_for
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from pki import Certificates
 
 from vedette.runtime import link as links
 from vedette.runtime.link import Link, LinkEvent
@@ -157,51 +153,6 @@ def test_tls_needs_the_right_ca_and_client_certificate(tmp_path: Path, mosquitto
         assert driver.link.connections == 0
         driver.link.close()
     assert stranger is not ca
-
-
-class Certificates:
-    """A small public key infrastructure, as PEM files in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
-
-    def ca(self, name: str) -> x509.Name:
-        subject = self._subject(name)
-        self._write(name, subject, subject, name, x509.BasicConstraints(ca=True, path_length=None))
-        return subject
-
-    def leaf(self, name: str, issuer: x509.Name) -> None:
-        signer = str(issuer.rdns[0].rfc4514_string()).removeprefix("CN=")
-        self._write(name, self._subject(name), issuer, signer, x509.BasicConstraints(ca=False, path_length=None))
-
-    def _subject(self, name: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-
-    def _write(
-        self, name: str, subject: x509.Name, issuer: x509.Name, signer: str, kind: x509.BasicConstraints
-    ) -> None:
-        key = self._keys[name] = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.now(datetime.timezone.utc)
-        loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(kind, critical=True)
-            .add_extension(loopback, critical=False)
-            .sign(self._keys[signer], hashes.SHA256())
-        )
-        (self._folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        (self._folder / f"{name}.key").write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""The event ids of the log: what a line is about, in a word that scripts and dashboards may rely on.
+
+An id keeps its meaning for ever; one that is no longer used is not given to anything else.
+``docs/reference/log-events.md`` lists them and is checked against this module.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, unique
+from typing import Any
+
+
+@unique
+class Event(Enum):
+    """Ids, by part of the gateway; pass one to each log call: ``log.info(text, extra=about(Event.CONNECTED))``."""
+
+    STARTED = "gateway.started"
+    STOPPED = "gateway.stopped"
+    FAILED = "gateway.failed"
+    CRASHED = "gateway.crashed"
+    STREAM_LOADED = "stream.loaded"
+    SOURCE_ENDED = "source.ended"
+    SOURCE_FAILED = "source.failed"
+    SAMPLE_REJECTED = "sample.rejected"
+    ALERT = "alert.step"
+    FAULT = "fault.step"
+    ALERTS_SUPPRESSED = "alerts.suppressed"
+    ALERTS_STORED = "alerts.stored"
+    ALERTS_LOST = "alerts.lost"
+    ALERTS_HELD = "alerts.held"
+    ALERTS_SENT_AGAIN = "alerts.sent_again"
+    OUTBOX_FAILED = "outbox.failed"
+    CONNECTED = "broker.connected"
+    NO_CONNECTION = "broker.no_connection"
+    SUBSCRIPTION_REFUSED = "broker.subscription_refused"
+    OLD_PROTOCOL = "broker.old_protocol"
+    NOT_AN_ALERT = "listen.not_an_alert"
+    SUPPRESSED = "log.suppressed"
+    OTHER = "other"
+
+
+def about(event: Event, **fields: Any) -> dict[str, Any]:
+    """The ``extra`` of a log call: its event id, and what a machine wants to read without parsing the text."""
+    return {"event": event, "fields": fields}
