@@ -20,7 +20,7 @@ from vedette.runtime.operation_commands import OPERATION_COMMANDS
     help="The log on stderr; default: json under journald.",
 )
 def run(config: Path, style: Literal["json", "text"] | None) -> None:
-    """Score the streams of gateway.toml and send alerts."""
+    """Score the streams of gateway.toml and send alerts. SIGHUP reads it again."""
     import signal
 
     from vedette.runtime import logs
@@ -28,7 +28,10 @@ def run(config: Path, style: Literal["json", "text"] | None) -> None:
     from vedette.runtime.daemon import Daemon
 
     with logs.failures_told(logs.set_up(style)):
-        daemon = Daemon(load_gateway(config))
+        # Until there is something to reload, SIGHUP must not end the process, which is what it does by default.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        daemon = Daemon(load_gateway(config), read_again=lambda: load_gateway(config))
+        signal.signal(signal.SIGHUP, lambda *_: daemon.reload())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
         daemon.run()
@@ -66,6 +69,22 @@ def listen(
 
 
 @click.command()
+@click.argument("config", type=click.Path(path_type=Path), default=Path("/etc/vedette/gateway.toml"))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--watch", is_flag=True, help="Show it anew every second, until Ctrl-C.")
+@click.option("--socket", type=click.Path(path_type=Path), help="Ask at this socket, and read no gateway.toml.")
+def status(*, config: Path, as_json: bool, watch: bool, socket: Path | None) -> None:
+    """Show what the running gateway of gateway.toml sees and does."""
+    from vedette.runtime.observe import status_command
+
+    paths = [socket] if socket else status_command.places(config)
+    if watch:
+        status_command.watch(paths, as_json=as_json)
+    else:
+        click.echo(status_command.once(paths, as_json=as_json), nl=False)
+
+
+@click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(*, bundle: Path, as_json: bool) -> None:
@@ -93,4 +112,4 @@ def selftest(*, bundle: Path, interpreter: str | None) -> None:
     )
 
 
-COMMANDS: list[click.Command] = [run, listen, inspect, selftest, *OPERATION_COMMANDS]
+COMMANDS: list[click.Command] = [run, status, listen, inspect, selftest, *OPERATION_COMMANDS]

@@ -28,6 +28,8 @@ from vedette.runtime.interpreter import PACKAGES
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.maintenance import Maintenance
 from vedette.runtime.mqtt_client import MqttConfig, TlsConfig
+from vedette.runtime.observe.settings import SCALARS as OBSERVE_SECTIONS
+from vedette.runtime.observe.settings import ObserveConfig
 from vedette.runtime.samples import MAX_BYTES
 from vedette.runtime.sources import SOURCES
 from vedette.runtime.sources.base import SourceConfig
@@ -70,13 +72,16 @@ class GatewayConfig:
     streams: tuple[StreamConfig, ...]
     maintenance: Maintenance
     max_alerts_per_hour: int
+    observe: ObserveConfig
 
 
 def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> GatewayConfig:
     """Read a gateway's configuration. Raises :class:`ConfigError` that names the file, the key and the remedy."""
     path = path.absolute()
     keys = Keys(read_document(path, environ), str(path), ConfigError)
-    _known(keys, (*SCALARS[""], "mqtt", "outbox", "input", "trust", "stream", "alerts", "maintenance"))
+    _known(
+        keys, (*SCALARS[""], "mqtt", "outbox", "input", "trust", "stream", "alerts", "maintenance", *OBSERVE_SECTIONS)
+    )
     gateway = _name(keys, "gateway")
     interpreter = keys.optional("interpreter", keys.text)
     if interpreter is not None and interpreter not in PACKAGES:
@@ -96,6 +101,7 @@ def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> Gate
         streams=streams,
         maintenance=read_maintenance(keys, [stream.name for stream in streams]),
         max_alerts_per_hour=read_max_per_hour(_section(keys, "alerts", SCALARS["alerts"])),
+        observe=ObserveConfig.from_keys(keys, path.parent, _section),
     )
 
 

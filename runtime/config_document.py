@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vedette.errors import ConfigError, nearest
+from vedette.runtime.observe.settings import SCALARS as OBSERVE_SCALARS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +36,7 @@ SCALARS: dict[str, dict[str, type]] = {
     "input": {"max_payload_bytes": int, "max_queued": int},
     "trust": {"allow_unsigned": bool},
     "alerts": {"max_per_hour": int},
+    **OBSERVE_SCALARS,
 }
 _BOOLS = {"true": True, "1": True, "false": False, "0": False}
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import paho.mqtt.client as mqtt
 
 from vedette.errors import DataError
-from vedette.runtime import acks
+from vedette.runtime import acks, reload
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alert_cap import AlertCap, Suppressed
 from vedette.runtime.alert_config import check_fault_channels
@@ -32,14 +34,17 @@ from vedette.runtime.delivery import Delivery
 from vedette.runtime.events import Event, about
 from vedette.runtime.faults import Fault
 from vedette.runtime.inbox import Inbox
-from vedette.runtime.interpreter import Model
 from vedette.runtime.link import Link, LinkEvent
+from vedette.runtime.observe.observer import Observer, View
 from vedette.runtime.outbox import Outbox, OutgoingAlert
+from vedette.runtime.reload import Loaded, Reloader, ReloadResult, Running
 from vedette.runtime.sources import SOURCES
 from vedette.runtime.sources.base import Arrival, Source, SourceContext, SourceEnded
 from vedette.runtime.status import RejectionLog, StatusTeller
 from vedette.runtime.streams import Device, StreamEntry
+from vedette.runtime.systemd import Notifier
 from vedette.runtime.watch import EntryWatch
+from vedette.runtime.watchdog import Sign, Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -64,27 +69,42 @@ class AckReceived(NamedTuple):
 class Daemon:
     """One gateway, from start to stop."""
 
-    def __init__(self, config: GatewayConfig) -> None:
-        """Load all bundles and open the outbox. Raises :class:`VedetteError`; a broker is not needed yet."""
+    def __init__(self, config: GatewayConfig, *, read_again: Callable[[], GatewayConfig] | None = None) -> None:
+        """Load all bundles and open the outbox. Raises :class:`VedetteError`; a broker is not needed yet.
+
+        ``read_again`` reads the configuration anew for :meth:`reload`.
+        """
         self._config = config
         self._stopping = False
         self._alerts_raised = self._faults_raised = 0
         self._cap = AlertCap(config.max_alerts_per_hour, clock=time.monotonic)
-        self._caps = [self._cap]
+        self._own_caps: dict[int, AlertCap] = {}
         self._ticked = time.monotonic()
         self._failures: dict[str, DataError] = {}
         self._rejections = RejectionLog()
         self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES)
-        loaded: dict[str, tuple[Bundle, Model]] = {}
-        self._entries = [self._entry(stream, loaded) for stream in config.streams]
+        # Entries and sources by numbers that are never used again, since samples on their way carry them.
+        self._loaded: Loaded = {}
+        self._streams = dict(enumerate(config.streams))
+        self._next_number = len(self._streams)
+        self._entries = {number: self._entry(number, stream, self._loaded) for number, stream in self._streams.items()}
+        self._retired: Counter[str] = Counter()
+        self._rounds = 0
         self._status = StatusTeller(config.gateway)
-        self._link = Link(config.mqtt, post=self._inbox.post, will=self._status.will(), session_expiry_s=SESSION_S)
-        self._link.on_online = self._online
-        self._link.subscribe(f"vedette/{config.gateway}/ack", self._ack_received, qos=1)
-        self._sources = [self._source(number, stream) for number, stream in enumerate(config.streams)]
-        self._running = len(self._sources)
+        self._link = self._new_link()
+        self._sources = {number: self._source(number, stream) for number, stream in self._streams.items()}
+        self._running = set(self._sources)
         self._outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
         self._delivery = Delivery(self._outbox, self._link)
+        self._reloader = Reloader(read_again or (lambda: config), self._inbox.post)
+        self._reload_failure: str | None = None
+        self._observer = Observer(config.gateway, config.outbox_path, self._view)
+        self._notifier = Notifier()
+        self._watchdog = Watchdog(self._notifier, self._signs, self._summary)
+
+    def reload(self) -> None:
+        """Ask for the configuration to be read anew; safe to call from a signal handler."""
+        self._reloader.request()
 
     def stop(self) -> None:
         """Ask for a graceful stop; safe to call from a signal handler."""
@@ -99,12 +119,19 @@ class Daemon:
         told = (self._config.gateway, len(self._entries), stored)
         log.info("gateway %s: streams: %d, alerts stored before: %d", *told, extra=about(Event.STARTED))
         try:
-            for source in self._sources:
+            for source in self._sources.values():
                 source.start()
+            self._observer.configure(self._config.observe)
+            self._notifier.ready(self._summary())
             while self._running and not self._stopping:
                 self._step(TICK_S)
+                if self._reloader.step(self._config, self._loaded):
+                    self._notifier.reloading()
+                    log.info("reload: reading the configuration", extra=about(Event.RELOADING))
+            self._notifier.stopping()
             self._finish()
         finally:
+            self._observer.close()
             self._inbox.close()
             self._link.close()
             self._outbox.close()
@@ -112,15 +139,24 @@ class Daemon:
             raise failure
 
     def _step(self, timeout: float, *, retry_now: bool = False) -> None:
-        for item in self._inbox.take(timeout):
+        items = self._inbox.take(timeout)
+        begun = time.perf_counter()
+        for item in items:
             if isinstance(item, Arrival):
-                self._entries[item.entry].take(item)
+                entry = self._entries.get(item.entry)
+                if entry is not None:
+                    entry.take(item)
             elif isinstance(item, LinkEvent):
                 self._link.handle(item)
             elif isinstance(item, SourceEnded):
                 self._source_ended(item)
             elif isinstance(item, AckReceived):
                 self._acknowledge(item.payload)
+            elif isinstance(item, ReloadResult):
+                self._take_over(item)
+        if items:
+            self._rounds += 1
+            self._observer.scored(time.perf_counter() - begun)
         self._tick()
         self._link.step()
         self._delivery.step(retry_now=retry_now)
@@ -128,18 +164,21 @@ class Daemon:
             self._link,
             reasons=self._reasons(),
             counters=self._counters(),
-            streams=lambda: [entry.describe() for entry in self._entries],
+            streams=lambda: [entry.describe() for entry in self._entries.values()],
         )
+        self._observer.tell(self._link, self._entries.values())
+        self._observer.step()
+        self._watchdog.step()
 
     def _finish(self) -> None:
         """Close what is open, deliver what can be delivered, and say goodbye."""
-        for source in self._sources:
+        for source in self._sources.values():
             source.stop()
         self._inbox.close()
         self._step(0)
         while self._inbox.backlog:
             self._step(0)
-        for entry in self._entries:
+        for entry in self._entries.values():
             entry.close_alerts("gateway stopped" if self._stopping else "source ended")
         self._summarise(flush=True)
         self._step(0, retry_now=True)
@@ -165,9 +204,9 @@ class Daemon:
                     self._link.handle(item)
         log.info("stopped: %s", json.dumps(counters), extra=about(Event.STOPPED, counters=counters))
 
-    def _entry(self, config: StreamConfig, loaded: dict[str, tuple[Bundle, Model]]) -> StreamEntry:
+    def _entry(self, number: int, config: StreamConfig, loaded: Loaded) -> StreamEntry:
         """Load the entry's bundle; entries with the same file share it and its model."""
-        key = str(config.bundle.resolve())
+        key = reload.key(config)
         if key not in loaded:
             bundle = bundles.read(config.bundle)
             loaded[key] = bundle, bundle.load_model(package=self._config.interpreter)
@@ -176,8 +215,7 @@ class Daemon:
         check_fault_channels(config.faults, signal, stream=config.name)
         cap = self._cap
         if not config.source.live:  # its alerts are the same each time, so they are counted in their own time
-            cap = AlertCap(self._config.max_alerts_per_hour)
-            self._caps.append(cap)
+            cap = self._own_caps[number] = AlertCap(self._config.max_alerts_per_hour)
         told = (config.name, bundle.manifest.name, bundle.manifest.version)
         log.info("stream %s: %s %s (unsigned)", *told, extra=about(Event.STREAM_LOADED, stream=config.name))
         entry = StreamEntry(
@@ -208,9 +246,18 @@ class Daemon:
         context = SourceContext(number, signal, self._inbox, self._link, self._config.max_payload_bytes)
         return SOURCES[config.kind][1](config.source, context)
 
+    def _new_link(self) -> Link:
+        config = self._config
+        link = Link(config.mqtt, post=self._inbox.post, will=self._status.will(), session_expiry_s=SESSION_S)
+        link.on_online = self._online
+        link.subscribe(f"vedette/{config.gateway}/ack", self._ack_received, qos=1)
+        return link
+
     def _source_ended(self, ended: SourceEnded) -> None:
-        entry = self._entries[ended.entry]
-        self._running -= 1
+        entry = self._entries.get(ended.entry)
+        if entry is None:
+            return  # removed meanwhile
+        self._running.discard(ended.entry)
         entry.watch.ended()
         extra = about(Event.SOURCE_ENDED, stream=entry.name, samples=entry.samples)
         log.info("%s: the source has ended after %d samples", entry.name, entry.samples, extra=extra)
@@ -220,6 +267,7 @@ class Daemon:
 
     def _raise(self, bundle: Bundle, device: Device, at: float, alert: Alert) -> None:
         self._alerts_raised += 1
+        self._observer.raised(device.name, at, alert)
         gateway = self._config.gateway
         event = alert_event(
             alert,
@@ -245,7 +293,7 @@ class Daemon:
 
     def _summarise(self, *, flush: bool = False) -> None:
         """Tell what the caps have held back, at most once in their interval."""
-        for cap in self._caps:
+        for cap in (self._cap, *self._own_caps.values()):
             for found in cap.summaries(flush=flush):
                 self._tell_suppressed(found)
 
@@ -263,9 +311,9 @@ class Daemon:
         """Let the time pass in which samples could come: not while some wait, nor while the broker is away."""
         now = time.monotonic()
         seconds, self._ticked = now - self._ticked, now
-        for entry, config in zip(self._entries, self._config.streams, strict=True):
-            if not self._inbox.backlog and (self._link.online or config.kind != "mqtt"):
-                entry.watch.tick(seconds)
+        for number, stream in self._streams.items():
+            if not self._inbox.backlog and (self._link.online or stream.kind != "mqtt"):
+                self._entries[number].watch.tick(seconds)
         self._summarise()
 
     def _ack_received(self, message: mqtt.MQTTMessage) -> bool:
@@ -281,6 +329,7 @@ class Daemon:
 
     def _online(self, session_present: bool) -> None:
         self._status.connected()
+        self._observer.connected()
         self._delivery.wake()
         if not session_present:
             self._delivery.session_lost()
@@ -290,6 +339,10 @@ class Daemon:
         reasons = [f"stream {name}: {error}" for name, error in self._failures.items()]
         if self._delivery.storage_fault:
             reasons.append(self._delivery.storage_fault)
+        if self._reload_failure:
+            reasons.append(f"reload failed: {self._reload_failure}")
+        reasons += [f"{part}: no progress" for part in self._watchdog.stalled]
+        reasons += self._observer.faults
         for topics in (self._link.refused_topics, self._delivery.refusals):
             reasons += [f"{topic}: {reason}" for topic, reason in topics.items()]
         return reasons
@@ -297,11 +350,12 @@ class Daemon:
     def _counters(self) -> dict[str, int]:
         """Totals since the start; ``alerts_dropped`` since the outbox was made."""
         return {
-            "samples": sum(entry.samples for entry in self._entries),
-            "rejected": sum(entry.rejected for entry in self._entries),
+            "samples": self._retired["samples"] + sum(entry.samples for entry in self._entries.values()),
+            "rejected": self._retired["rejected"] + sum(entry.rejected for entry in self._entries.values()),
             "alerts_raised": self._alerts_raised,
             "faults_raised": self._faults_raised,
-            "alerts_suppressed": sum(cap.suppressed for cap in self._caps),
+            "alerts_suppressed": self._retired["suppressed"]
+            + sum(cap.suppressed for cap in (self._cap, *self._own_caps.values())),
             "alerts_confirmed": self._delivery.confirmed,
             "alerts_acknowledged": self._delivery.acknowledged,
             "alerts_pending": self._delivery.pending,
@@ -310,3 +364,104 @@ class Daemon:
             "input_overflow": self._inbox.overflow,
             "connections": self._link.connections,
         }
+
+    def _signs(self) -> Iterator[Sign]:
+        """How each part gets on, for the watchdog."""
+        yield Sign("scoring", self._rounds, self._inbox.backlog > 0)
+        for number in sorted(self._running):
+            sign = self._sources[number].sign(self._streams[number].name)
+            if sign is not None:
+                yield sign
+        yield self._delivery.sign
+        yield self._link.sign
+
+    def _view(self) -> View:
+        """What a snapshot is made of."""
+        return View(
+            entries=list(self._entries.values()),
+            link=self._link,
+            reasons=self._reasons(),
+            counters=self._counters(),
+            parts=self._watchdog.parts,
+            waiting=self._inbox.backlog,
+            outbox_max_bytes=self._config.outbox_max_bytes,
+        )
+
+    def _summary(self) -> str:
+        """One line for ``systemctl status``."""
+        broker = "connected" if self._link.online else "not connected"
+        text = f"streams: {len(self._entries)}; broker: {broker}; alerts pending: {self._delivery.pending}"
+        reasons = self._reasons()
+        return f"degraded: {reasons[0]}; {text}" if reasons else text
+
+    def _take_over(self, result: ReloadResult) -> None:
+        """The new configuration is complete and good, or the running one stays."""
+        self._reloader.done()
+        if self._stopping or not self._running:
+            return
+        if result.config is None:
+            self._reload_failure = result.failure
+            extra = about(Event.RELOAD_FAILED)
+            log.error("reload failed, the running configuration stays: %s", result.failure, extra=extra)
+            self._notifier.ready(self._summary())
+            return
+        self._reload_failure = None
+        self._switch(result.config, result.loaded)
+        self._observer.reloads += 1
+        self._notifier.ready(self._summary())
+
+    def _switch(self, new: GatewayConfig, loaded: Loaded) -> None:
+        """Change what differs from the running configuration, and nothing else."""
+        old, self._config, self._loaded = self._config, new, loaded
+        running = {number: Running(stream, self._entries[number].bundle) for number, stream in self._streams.items()}
+        plan = reload.plan(running, [Running(stream, loaded[reload.key(stream)][0]) for stream in new.streams])
+        for number in plan.kept:
+            self._entries[number].watch.maintain(new.maintenance)
+        for number, reason in plan.removed.items():
+            self._retire(number, reason)
+            self._sources.pop(number).stop()
+            self._running.discard(number)
+            self._failures.pop(self._streams.pop(number).name, None)
+        for number, place in plan.replaced.items():
+            self._retire(number, "stream changed")
+            self._streams[number] = new.streams[place]
+            self._entries[number] = self._entry(number, new.streams[place], loaded)
+        fresh = []
+        if new.mqtt != old.mqtt:
+            self._move_link()
+            fresh += [number for number, stream in self._streams.items() if stream.kind == "mqtt"]
+        for place in plan.added:
+            number, self._next_number = self._next_number, self._next_number + 1
+            self._streams[number] = new.streams[place]
+            self._entries[number] = self._entry(number, new.streams[place], loaded)
+            fresh.append(number)
+        for number in fresh:
+            self._sources[number] = self._source(number, self._streams[number])
+            self._running.add(number)
+            self._sources[number].start()
+        self._observer.configure(new.observe)
+        counts = [len(part) for part in (plan.kept, plan.replaced, plan.removed, plan.added)]
+        log.info(
+            "reloaded: stream entries unchanged: %d, changed: %d, removed: %d, new: %d",
+            *counts,
+            extra=about(Event.RELOADED),
+        )
+
+    def _retire(self, number: int, reason: str) -> None:
+        """Let go of an entry: its open alerts end, what it counted stays counted."""
+        entry = self._entries.pop(number)
+        entry.close_alerts(reason)
+        self._retired.update(samples=entry.samples, rejected=entry.rejected)
+        cap = self._own_caps.pop(number, None)
+        if cap:
+            for found in cap.summaries(flush=True):
+                self._tell_suppressed(found)
+            self._retired.update(suppressed=cap.suppressed)
+
+    def _move_link(self) -> None:
+        """The broker's settings have changed: leave, and connect as they say now."""
+        self._status.goodbye(self._link, reason="the broker's settings change", counters=self._counters())
+        self._link.close()
+        self._status.connected()
+        self._link = self._new_link()
+        self._delivery.use(self._link)

@@ -14,6 +14,7 @@ from vedette.runtime.cloudevents import mark_historical
 from vedette.runtime.events import Event, about
 from vedette.runtime.link import FIRST_FAILURE, NO_SUBSCRIBERS, Link
 from vedette.runtime.outbox import Outbox, OutgoingAlert, StorageError, StoredAlert
+from vedette.runtime.watchdog import Sign
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Delivery:
         self.refused = 0
         self.storage_fault: str | None = None
         self._lost = 0
+        self._attempts = 0
         self._outbox, self._link = outbox, link
         self._unstored: list[OutgoingAlert] = []
         self._storage_due = 0.0
@@ -71,6 +73,17 @@ class Delivery:
         """Take an alert; the next :meth:`step` stores it, in one commit with the others of its round."""
         self._unstored.append(alert)
 
+    @property
+    def sign(self) -> Sign:
+        """How the writing of the outbox gets on; an attempt that fails is progress too, see ``storage_fault``."""
+        return Sign("outbox", self._attempts, self._work)
+
+    def use(self, link: Link) -> None:
+        """From now on publish over another link; the one before it must be closed."""
+        self._link = link
+        self._held.clear()
+        self.wake()
+
     def wake(self) -> None:
         """There may be something to publish."""
         self._idle = False
@@ -92,13 +105,23 @@ class Delivery:
             self._outbox.release(self._released)
             self._released.clear()
             self.wake()
-        work = self._unstored or self._published or self._acknowledged or self._send_again
-        if work and (retry_now or time.monotonic() >= self._storage_due):
+        if self._work and (retry_now or time.monotonic() >= self._storage_due):
             self._write()
         if self._link.online and self._out < WINDOW:
             self._publish_pending()
 
+    @property
+    def _work(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._unstored or self._published or self._acknowledged or self._send_again)
+
     def _write(self) -> None:
+        try:
+            self._write_all()
+        finally:
+            self._attempts += 1
+
+    def _write_all(self) -> None:
         try:
             while self._unstored:
                 self._outbox.add(self._unstored[:MAX_BATCH])

@@ -19,6 +19,10 @@ class Gate:
         self.muted_incidents = 0
         self._stream, self._kind, self._mute, self._cap = stream, kind, mute, cap
 
+    def mute_by(self, mute: Mute | None) -> None:
+        """Let other maintenance mute the stream from now on."""
+        self._mute = mute
+
     def muted(self, time: float) -> bool:
         """Whether maintenance is under way at that sample time."""
         return self._mute is not None and self._mute.active(time)

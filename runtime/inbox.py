@@ -85,6 +85,11 @@ class Inbox:
             self._changed.notify_all()
 
     @property
+    def full(self) -> bool:
+        """Whether a source that can wait has to."""
+        return self._full()
+
+    @property
     def backlog(self) -> int:
         """Samples that wait."""
         return len(self._samples)

@@ -10,6 +10,7 @@ it cannot read), is tried again with MQTT 3.1.1, which cannot say that a message
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import time
@@ -25,8 +26,11 @@ from paho.mqtt.properties import Properties
 from vedette.errors import ConfigError
 from vedette.runtime.events import Event, about
 from vedette.runtime.mqtt_client import Client, MqttConfig
+from vedette.runtime.watchdog import Sign
 
 log = logging.getLogger(__name__)
+# Of all links of this process, so that an event of one that is closed means nothing to the next.
+_attempts = itertools.count(1)
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 # The back-off starts afresh after a connection that lasted this long.
@@ -95,12 +99,26 @@ class Link:
         self._online_since = 0.0
 
     def subscribe(self, topic_filter: str, handler: Handler, *, qos: int) -> None:
-        """Have ``handler`` called, on the network thread, with each message; it must not block. Call before the first
-        :meth:`step`. A message is acknowledged to the broker when all its handlers have returned True."""
+        """Have ``handler`` called, on the network thread, with each message; it must not block. A message is
+        acknowledged to the broker when all its handlers have returned True."""
+        new = topic_filter not in self._handlers
         self._qos[topic_filter] = max(qos, self._qos.get(topic_filter, 0))
-        if topic_filter not in self._handlers:
-            self._routes[topic_filter] = self._handlers[topic_filter] = []
-        self._handlers[topic_filter].append(handler)
+        self._handlers[topic_filter] = [*self._handlers.get(topic_filter, []), handler]
+        self._set_routes()
+        if new and self.online:
+            self._subscribe_at_broker(topic_filter)
+
+    def unsubscribe(self, topic_filter: str, handler: Handler) -> None:
+        """Have ``handler`` called no more."""
+        left = [found for found in self._handlers.get(topic_filter, []) if found != handler]
+        if left:
+            self._handlers[topic_filter] = left
+        elif self._handlers.pop(topic_filter, None) is not None:
+            del self._qos[topic_filter]
+            self.refused_topics.pop(topic_filter, None)
+            if self._client is not None and self.online:
+                self._client.unsubscribe(topic_filter)
+        self._set_routes()
 
     def publish(self, topic: str, payload: bytes, result: Result | None = None, *, retain: bool = False) -> bool:
         """Publish with QoS 1; False where there is no connection. ``result`` is called by :meth:`handle`."""
@@ -116,6 +134,12 @@ class Link:
     def unconfirmed(self) -> int:
         """Messages that were published and not yet acknowledged."""
         return len(self._results)
+
+    @property
+    def sign(self) -> Sign:
+        """How the network thread gets on. Connecting is slow: DNS, TCP and TLS have their own time-outs."""
+        turns = self._client.turns if self._client is not None else 0
+        return Sign("network", (self._attempt, turns), self._client is not None, not self._opened)
 
     def step(self) -> None:
         """Do what is due: connect, or give up on a broker that does not answer."""
@@ -156,7 +180,7 @@ class Link:
     def _connect(self) -> None:
         self._retry_at = self._deadline = self._refusal = None
         self._opened = False
-        self._attempt += 1
+        self._attempt = next(_attempts)
         attempt = self._attempt
         keep = self._session_expiry_s > 0
 
@@ -203,11 +227,22 @@ class Link:
         log.info("connected to %s with MQTT %s", self.config.address, self.version, extra=about(Event.CONNECTED))
         if self._protocol == MQTTProtocolVersion.MQTTv311:
             log.warning("%s", BLIND_311, extra=about(Event.OLD_PROTOCOL))
-        for topic_filter, qos in self._qos.items():
-            _, mid = self._client.subscribe(topic_filter, qos=qos)
-            if mid is not None:
-                self._subscribing[mid] = topic_filter
+        for topic_filter in self._qos:
+            self._subscribe_at_broker(topic_filter)
         self.on_online(session_present)
+
+    def _subscribe_at_broker(self, topic_filter: str) -> None:
+        assert self._client is not None
+        _, mid = self._client.subscribe(topic_filter, qos=self._qos[topic_filter])
+        if mid is not None:
+            self._subscribing[mid] = topic_filter
+
+    def _set_routes(self) -> None:
+        """Route messages anew, at one stroke: the network thread may be in the middle of one."""
+        routes = MQTTMatcher()  # type: ignore[no-untyped-call]
+        for topic_filter, handlers in self._handlers.items():
+            routes[topic_filter] = handlers
+        self._routes = routes
 
     def _suback(self, mid: int, codes: list[int]) -> None:
         topic_filter = self._subscribing.pop(mid, None)

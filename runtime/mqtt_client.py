@@ -83,12 +83,18 @@ class Client(mqtt.Client):
         self.on_end: Callable[[str], None] | None = None
         self.ended = threading.Event()
         self.goodbye: str | None = None
+        self.turns = 0
         self.on_disconnect = _keep_goodbye
         if config.username is not None:
             self.username_pw_set(config.username, config.password())
         context = config.tls_context()
         if context is not None:
             self.tls_set_context(context)
+
+    def loop_misc(self) -> MQTTErrorCode:
+        """Called by paho's network thread in each of its turns, at least once per second while it is well."""
+        self.turns += 1
+        return super().loop_misc()
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
         """What paho's network thread runs: connect once, serve until the connection ends, report the reason."""

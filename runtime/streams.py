@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -22,12 +23,16 @@ from vedette.runtime.watch import DeviceWatch, EntryWatch
 
 @dataclass
 class Device:
-    """One stream: ``name`` is the entry's, or ``name/device``, safe in topics; ``time`` its last sample's."""
+    """One stream: ``name`` is the entry's, or ``name/device``, safe in topics; ``time`` its last sample's.
+
+    ``arrived`` is when its last payload was taken, on the monotonic clock.
+    """
 
     name: str
     stream: Stream
     watch: DeviceWatch
     time: float = -math.inf
+    arrived: float = 0.0
 
 
 # Called with the device, the time of the window's last row, and the step of the alert.
@@ -74,6 +79,7 @@ class StreamEntry:
                 raise content
             samples = [content] if isinstance(content, Sample) else self._reader.read(content)
             device = self._device(arrival.device)
+            device.arrived = monotonic()
         except DataError as error:
             self._reject(error, self._devices.get(arrival.device))
             return
@@ -97,6 +103,11 @@ class StreamEntry:
             ended = device.stream.alerts.close(device.time, reason=reason)
             if ended is not None:
                 self._on_alert(device, device.time, ended)
+
+    @property
+    def devices(self) -> Collection[Device]:
+        """Its streams, one for each device that has sent something."""
+        return self._devices.values()
 
     def describe(self) -> dict[str, Any]:
         """What the status message says about this entry."""

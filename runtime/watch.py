@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from vedette.runtime.alert_cap import AlertCap, Kind, Suppressed
 from vedette.runtime.faults import SILENT_BATCHES, Fault, FaultMonitor, FaultPolicy, FaultRules, FaultStep, Rows
 from vedette.runtime.gate import Gate
-from vedette.runtime.maintenance import Maintenance
+from vedette.runtime.maintenance import Maintenance, Mute
 from vedette.runtime.signal import SignalSpec
 
 # Called with the stream's name, the sample time, and the step of the fault.
@@ -28,7 +28,7 @@ class DeviceWatch:
     def __init__(self, name: str, rules: FaultRules, gate: Callable[[Kind], Gate], on_fault: OnFault) -> None:
         self.alerts = gate("alerts")
         self._faults = FaultMonitor(rules, gate=gate("faults"))
-        self._name, self._on_fault, self._rules = name, on_fault, rules
+        self.name, self._on_fault, self._rules = name, on_fault, rules
         self._judges_silence = "silence" in rules.kinds
         self._silent_after_s = rules.silent_after_s
         self._listened = self._heard = self._sampled = 0.0
@@ -43,6 +43,11 @@ class DeviceWatch:
     def muted(self) -> int:
         """How many incidents maintenance has kept back."""
         return self.alerts.muted_incidents + self._faults.gate.muted_incidents
+
+    def mute_by(self, mute: Mute | None) -> None:
+        """Let other maintenance mute the stream from now on."""
+        self.alerts.mute_by(mute)
+        self._faults.gate.mute_by(mute)
 
     def expect(self, now: float) -> None:
         """The stream should begin at ``now``, in seconds since 1970."""
@@ -86,7 +91,7 @@ class DeviceWatch:
 
     def _tell(self, steps: Sequence[FaultStep]) -> None:
         for time, fault in steps:
-            self._on_fault(self._name, time, fault)
+            self._on_fault(self.name, time, fault)
 
 
 class EntryWatch:
@@ -118,6 +123,12 @@ class EntryWatch:
         )  # fmt: skip
         self._devices.append(watch)
         return watch
+
+    def maintain(self, maintenance: Maintenance) -> None:
+        """Let other maintenance mute the streams from now on."""
+        self._maintenance = maintenance
+        for device in self._devices:
+            device.mute_by(maintenance.mute(self._entry, device.name))
 
     def tick(self, seconds: float) -> None:
         """So many seconds have passed in which samples could come, since the last call."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from vedette.runtime.json_keys import Keys
 from vedette.runtime.link import Link
 from vedette.runtime.samples import Sample
 from vedette.runtime.signal import SignalSpec
+from vedette.runtime.watchdog import Sign
 
 
 class Arrival(NamedTuple):
@@ -85,6 +87,10 @@ class Source(ABC):
     def stop(self) -> None:
         """Bring no more samples; returns at once."""
 
+    def sign(self, name: str) -> Sign | None:
+        """How its own thread gets on; None where it has none. ``name`` is the stream entry's."""
+        return None
+
 
 class FiniteSource(Source):
     """A source with an end, read by a thread of its own that waits while the inbox is full."""
@@ -94,6 +100,8 @@ class FiniteSource(Source):
     def __init__(self, context: SourceContext) -> None:
         self.context = context
         self.stopping = threading.Event()
+        self.turns = 0
+        self.ended = False
 
     def start(self) -> None:
         """Begin to read."""
@@ -107,6 +115,21 @@ class FiniteSource(Source):
     def read(self) -> None:
         """Read to the end, or until ``stopping`` is set. Raises :class:`DataError`."""
 
+    def turn(self) -> bool:
+        """Show that the thread is well, at least every second; False once it is to stop."""
+        self.turns += 1
+        return not self.stopping.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, until it is to stop at the latest."""
+        deadline = time.monotonic() + seconds
+        while self.turn() and (left := deadline - time.monotonic()) > 0:
+            self.stopping.wait(min(left, 0.5))
+
+    def sign(self, name: str) -> Sign | None:
+        """Its turns; a source that waits for room in the inbox has nothing to do."""
+        return Sign(f"ingest {name}", self.turns, not (self.ended or self.context.inbox.full))
+
     def _run(self) -> None:
         failure: DataError | None = None
         try:
@@ -115,4 +138,5 @@ class FiniteSource(Source):
             failure = error
         except Exception as error:  # a thread must not end unseen
             failure = DataError(f"the source failed: {type(error).__name__}: {error}")
+        self.ended = True
         self.context.inbox.put_last(SourceEnded(self.context.entry, failure))

@@ -52,9 +52,9 @@ class FileSource(FiniteSource):
             content = row if isinstance(row, DataError) else Sample(row.time, row.values)
             if self._config.realtime and isinstance(content, Sample) and content.time is not None:
                 if previous is not None and content.time > previous:
-                    self.stopping.wait(content.time - previous)
+                    self.pause(content.time - previous)
                 previous = content.time
             size = _ROW_BYTES if isinstance(content, DataError) else content.values.nbytes
             arrival = Arrival(self.context.entry, None, content, time.time())
-            if self.stopping.is_set() or not self.context.inbox.put(arrival, size):
+            if not self.turn() or not self.context.inbox.put(arrival, size):
                 return

@@ -72,14 +72,16 @@ class MqttSource(Source):
         self._level = config.device_level
         self._context = context
         self._stopped = False
+        self._topic = config.topic
         context.link.subscribe(config.topic, self._receive, qos=0)
 
     def start(self) -> None:
         """Nothing to do: messages come with the connection."""
 
     def stop(self) -> None:
-        """Leave further messages unread."""
+        """Take no further messages."""
         self._stopped = True
+        self._context.link.unsubscribe(self._topic, self._receive)
 
     def _receive(self, message: mqtt.MQTTMessage) -> bool:
         """Network thread: hand the payload on. One that is too large is not kept."""

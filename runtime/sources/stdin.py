@@ -54,7 +54,7 @@ class StdinSource(FiniteSource):
         """Lines; of one that is too long, its beginning."""
         limit = self.context.max_payload_bytes
         rest, skipping = b"", False
-        while not self.stopping.is_set():
+        while self.turn():
             if not select.select([_STDIN], [], [], 0.5)[0]:
                 continue
             chunk = os.read(_STDIN, _CHUNK_BYTES)
