@@ -408,6 +408,7 @@ class Daemon:
         self._reload_failure = None
         self._switch(result.config, result.loaded)
         self._observer.reloads += 1
+        self._status.connected()  # the streams that it names may be others now
         self._notifier.ready(self._summary())
 
     def _switch(self, new: GatewayConfig, loaded: Loaded) -> None:

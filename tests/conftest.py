@@ -108,6 +108,15 @@ class Consumer:
     def statuses(self, gateway: str = "gw7") -> list[dict[str, Any]]:
         return [json.loads(payload) for topic, payload in list(self.seen) if topic == f"vedette/{gateway}/status"]
 
+    def wait_online(self, gateway: str = "gw7", *, streams: int = 1) -> None:
+        """Until the gateway says that it is up, with so many streams: then it has subscribed to their topics."""
+
+        def online() -> bool:
+            status = (self.statuses(gateway) or [{}])[-1]
+            return status.get("state") == "online" and len(status["streams"]) == streams
+
+        wait_for(online, "the gateway to be online")
+
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()

@@ -38,7 +38,7 @@ def test_by_default_nothing_but_alerts_and_status_leaves_the_gateway(
     gateway.configure(INPUT)
     consumer = consume("#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     feed(consumer, "pump1", 15)
     wait_for(lambda: len(consumer.events) == 2, "the alert")
     assert gateway.stop() == 0
@@ -52,7 +52,7 @@ def test_streams_are_announced_told_and_taken_back(gateway: Gateway, mosquitto: 
     append(gateway, ON)
     consumer = consume("vedette/#", "homeassistant/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     feed(consumer, "motor 1")
     state_topic = "vedette/gw7/state/s1/motor%201"
     wait_for(lambda: newest(consumer, state_topic).get(state_topic, {}).get("problem") == "ON", "the problem")
@@ -87,7 +87,7 @@ def test_what_an_earlier_run_announced_is_taken_back_by_a_later_one(
     append(gateway, ON)
     consumer = consume("vedette/#", "homeassistant/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online(streams=2)
     feed(consumer, "pump1")
     consumer.publish("other", incident(1000.0)[0])
     wait_for(lambda: len(newest(consumer, "homeassistant/")) == 3, "all three devices")

@@ -69,7 +69,7 @@ def test_metrics_as_a_file_and_over_http_read_back_with_the_library(
     append(gateway, f'[metrics]\ntextfile = "vedette.prom"\nevery_s = 1\nlisten = "127.0.0.1:{port}"\n')
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     lines = incident(1000.0)
     for line in lines[:9]:
         consumer.publish('plant/pump"1\\/raw', line)
@@ -136,7 +136,7 @@ def test_status_shows_the_running_gateway(gateway: Gateway, mosquitto: Mosquitto
     config = gateway.configure(INPUT)
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     for line in incident(1000.0)[:9]:
         consumer.publish("plant/pump1/raw", line)
     consumer.publish("plant/pump2/raw", incident(1000.0)[0])

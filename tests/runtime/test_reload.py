@@ -53,12 +53,13 @@ def test_an_unchanged_stream_keeps_its_incident_and_its_window(
     gateway.configure(S1)
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     lines = incident(1000.0)
     send(consumer, "plant/pump1/raw", lines[:8])
     wait_for(lambda: phases(consumer, "/gw7/s1") == ["new"], "new")
     gateway.configure(S1, S2)
     hang_up(gateway, "unchanged: 1, changed: 0, removed: 0, new: 1")
+    consumer.wait_online(streams=2)
     send(consumer, "plant/pump1/raw", lines[8:])
     wait_for(lambda: phases(consumer, "/gw7/s1") == ["new", "end"], "end")
     assert consumer.events[0]["data"]["alert_id"] == consumer.events[1]["data"]["alert_id"]
@@ -75,7 +76,7 @@ def test_a_removed_stream_ends_its_alerts_and_a_changed_one_begins_anew(
     gateway.configure(S1, S2)
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online(streams=2)
     for topic in ("plant/pump1/raw", "plant/pump2/raw"):
         send(consumer, topic, incident(1000.0)[:8])
     wait_for(lambda: len(consumer.events) == 2, "two alerts")
@@ -99,7 +100,7 @@ def test_a_bad_configuration_changes_nothing_and_says_so(
     good = gateway.configure(S1).read_text()
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     config = gateway.folder / "gateway.toml"
     data = bytearray(gateway.bundle.read_bytes())
     data[len(data) // 2] ^= 1
@@ -140,7 +141,7 @@ def test_reloads_under_load_lose_no_sample_of_an_unchanged_stream(
     two = one + f'[[stream]]\nname = "s2"\nbundle = "second.vdt"\nsource = {S2}\n'
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     count, done = 4000, threading.Event()
 
     def publish() -> None:
@@ -172,14 +173,14 @@ def test_other_broker_settings_reconnect_and_nothing_of_the_streams_is_lost(
     gateway.configure(S1)
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     lines = incident(1000.0)
     send(consumer, "plant/pump1/raw", lines[:8])
     wait_for(lambda: phases(consumer, "/gw7/s1") == ["new"], "new")
     gateway.configure(S1, mqtt='client_id = "another"')
     hang_up(gateway, "reloaded: ")
     gateway.wait_connected(2)
-    wait_for(lambda: last_status(consumer)["state"] == "online", "online")
+    consumer.wait_online()
     assert "the broker's settings change" in [r for status in consumer.statuses() for r in status["reasons"]]
     send(consumer, "plant/pump1/raw", lines[8:])
     wait_for(lambda: "end" in phases(consumer, "/gw7/s1"), "end")

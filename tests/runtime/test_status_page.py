@@ -160,7 +160,7 @@ def test_a_browser_shows_streams_alerts_and_faults_live(
     append(gateway, f'[status_page]\nlisten = "127.0.0.1:{port}"\n')
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     for line in incident(1000.0)[:9]:
         consumer.publish("plant/pump1/raw", line)
     hostile = "<img src=x onerror=alert(1)>"
@@ -202,7 +202,7 @@ def test_visitors_do_not_slow_the_scoring_down_to_a_stop(
     append(gateway, f'[status_page]\nlisten = "127.0.0.1:{port}"\n')
     consumer = consume("vedette/#")
     gateway.start()
-    gateway.wait_connected()
+    consumer.wait_online()
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
     for connection in silent:
         connection.sendall(b"GET /status.json HTTP/1.1\r\nHost: local")
