@@ -31,10 +31,11 @@ from vedette.runtime.mqtt_client import MqttConfig, TlsConfig
 from vedette.runtime.observe.settings import SCALARS as OBSERVE_SECTIONS
 from vedette.runtime.observe.settings import ObserveConfig
 from vedette.runtime.samples import MAX_BYTES
-from vedette.runtime.sources import SOURCES
+from vedette.runtime.sources import NOT_YET, SOURCES
 from vedette.runtime.sources.base import SourceConfig
 from vedette.runtime.sources.mqtt import MqttSourceConfig
 from vedette.runtime.sources.stdin import StdinConfig
+from vedette.runtime.timeline import REORDER_KEYS, TimePolicy
 
 DEFAULT_OUTBOX = "/var/lib/vedette/outbox.db"
 DEFAULT_OUTBOX_MB, LEAST_OUTBOX_MB = 64, 4
@@ -56,6 +57,7 @@ class StreamConfig:
     alert: AlertOverrides
     max_devices: int
     faults: FaultPolicy
+    times: TimePolicy
 
 
 @dataclass(frozen=True)
@@ -194,8 +196,8 @@ def _streams(root: Keys, folder: Path) -> tuple[StreamConfig, ...]:
             raise ConfigError(f'{root.where}: stream: the name "{name}" is given {names.count(name)} times')
     if sum(isinstance(stream.source, StdinConfig) for stream in streams) > 1:
         raise ConfigError(f"{root.where}: stream: only one stream can read stdin")
-    topics = {stream.source for stream in streams if isinstance(stream.source, MqttSourceConfig)}
-    for one, other in combinations(sorted(topics, key=lambda source: source.topic), 2):
+    topics = {stream.source.topic: stream.source for stream in streams if isinstance(stream.source, MqttSourceConfig)}
+    for one, other in combinations(sorted(topics.values(), key=lambda source: source.topic), 2):
         if one.overlaps(other):
             raise ConfigError(
                 f'{root.where}: stream: the topics "{one.topic}" and "{other.topic}" overlap, and a broker may then '
@@ -205,25 +207,31 @@ def _streams(root: Keys, folder: Path) -> tuple[StreamConfig, ...]:
 
 
 def _stream(keys: Keys, folder: Path) -> StreamConfig:
-    _known(keys, ("name", "bundle", "source", "alert", "faults", "max_devices"))
+    _known(keys, ("name", "bundle", "source", "alert", "faults", "max_devices", "reorder", "max_ahead_s"))
     name = _name(keys, "name")
     keys.where = f'{keys.where} ("{name}")'
     source = keys.section("source")
     kinds = [kind for kind in SOURCES if kind in source.document]
     if len(kinds) != 1:
         unknown = next((key for key in source.document if key not in SOURCES), "nothing")
+        if unknown in NOT_YET:
+            raise ConfigError(f"{source.where}: {NOT_YET[unknown]}")
         hint = nearest(unknown, SOURCES)
         raise ConfigError(f'{source.where}: expected one kind of source, found "{unknown}"; {hint}')
     config_class = SOURCES[kinds[0]][0]
     _known(source, (kinds[0], *config_class.keys))
+    source_config = config_class.from_keys(source, folder)
     return StreamConfig(
         name=name,
         bundle=folder / keys.text("bundle"),
         kind=kinds[0],
-        source=config_class.from_keys(source, folder),
+        source=source_config,
         alert=read_overrides(_table(keys, "alert")),
         faults=read_faults(_table(keys, "faults")),
         max_devices=_integer(keys, "max_devices", DEFAULT_DEVICES, low=1, high=1_000_000),
+        times=TimePolicy.from_keys(
+            _section(keys, "reorder", REORDER_KEYS), keys, current=source_config.current, live=source_config.live
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -15,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError, nearest
+from vedette.runtime.samples import Sample
 from vedette.runtime.signal import SignalSpec
 from vedette.runtime.times import parse_time
 
 MISSING = frozenset(("", "na", "nan", "n/a", "null", "none"))
+MAX_LINE_CHARS = 2**20
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -47,9 +50,9 @@ def read_rows(path: Path, signal: SignalSpec) -> Iterator[CsvRow | DataError]:
     """Like :func:`read_csv`, but a row that cannot be read comes as its error, and the next rows follow."""
     number = 0
     with _open(path) as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(_bounded_lines(path, file), strict=True)
         try:
-            columns = _Columns(path, next(reader, None), signal)
+            columns = _Columns(str(path), next(reader, None), signal)
             for cells in reader:
                 if cells:
                     try:
@@ -73,10 +76,47 @@ def has_timestamp(path: Path, signal: SignalSpec) -> bool:
         return signal.timestamp in [name.strip() for name in next(csv.reader(file), [])]
 
 
+class CsvLines:
+    """Reads CSV line by line, as it comes on a pipe: a bad line costs only itself. A cell cannot span lines."""
+
+    def __init__(self, source: str, signal: SignalSpec) -> None:
+        self._source, self._signal = source, signal
+        self._columns: _Columns | None = None
+        self._line = self._row = 0
+
+    def sample(self, line: bytes) -> Sample | DataError | None:
+        """The sample of a line, the error of one that cannot be read, or None for the header, which comes first.
+
+        Where the CSV has no timestamp column, samples have no time. Raises :class:`DataError` for a header that does
+        not have the signal's channels.
+        """
+        self._line += 1
+        try:
+            cells = next(csv.reader([line.decode("utf-8-sig" if self._line == 1 else "utf-8")], strict=True), [])
+        except UnicodeDecodeError:
+            cells, told = None, "expected UTF-8, found other bytes"
+        except csv.Error as error:
+            cells, told = None, f"not CSV: {error}"
+        if cells is None:
+            failure = DataError(f"{self._source}: line {self._line}: {told}")
+            if self._columns is None:
+                raise failure
+            return failure
+        if self._columns is None:
+            self._columns = _Columns(self._source, cells, self._signal)
+            return None
+        try:
+            row = self._columns.row(cells, self._row, self._line)
+        except DataError as error:
+            return error
+        self._row += 1
+        return Sample(row.time if self._columns.timed else None, row.values)
+
+
 class _Columns:
     """Where the channels and the time are in a file's rows."""
 
-    def __init__(self, path: Path, header: list[str] | None, signal: SignalSpec) -> None:
+    def __init__(self, path: str, header: list[str] | None, signal: SignalSpec) -> None:
         if not header:
             raise DataError(f"{path}: expected a CSV file with a header, found an empty file")
         names = [name.strip() for name in header]
@@ -94,6 +134,11 @@ class _Columns:
         self._path, self._signal, self._names = path, signal, names
         self._channels = [names.index(name) for name in signal.names]
         self._time = names.index(signal.timestamp) if signal.timestamp in names else None
+
+    @property
+    def timed(self) -> bool:
+        """Whether the rows have times of their own."""
+        return self._time is not None
 
     def row(self, cells: list[str], number: int, line: int) -> CsvRow:
         if len(cells) != len(self._names):
@@ -123,6 +168,14 @@ class _Columns:
             pass
         where = f'line {line}, column "{self._names[column]}"'
         raise DataError(f"{self._path}: {where}: expected a number, found {cell[:40]!r}")
+
+
+def _bounded_lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """The lines of a file, none of them so long that it fills the memory (a packed file may hold any)."""
+    for number, line in enumerate(iter(partial(file.readline, MAX_LINE_CHARS), ""), start=1):
+        if len(line) == MAX_LINE_CHARS:
+            raise DataError(f"{path}: line {number}: longer than {MAX_LINE_CHARS:,} characters")
+        yield line
 
 
 @contextmanager

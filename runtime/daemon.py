@@ -154,6 +154,8 @@ class Daemon:
                 self._acknowledge(item.payload)
             elif isinstance(item, ReloadResult):
                 self._take_over(item)
+        for entry in self._entries.values():
+            entry.due(time.monotonic())
         if items:
             self._rounds += 1
             self._observer.scored(time.perf_counter() - begun)
@@ -213,6 +215,7 @@ class Daemon:
         bundle, model = loaded[key]
         signal = bundle.manifest.signal
         check_fault_channels(config.faults, signal, stream=config.name)
+        unsure = config.source.check(signal, f'stream "{config.name}": source')
         cap = self._cap
         if not config.source.live:  # its alerts are the same each time, so they are counted in their own time
             cap = self._own_caps[number] = AlertCap(self._config.max_alerts_per_hour)
@@ -236,7 +239,11 @@ class Daemon:
                 on_fault=lambda stream, at, fault: self._raise_fault(bundle, stream, at, fault),
                 live=config.source.live,
             ),
+            layout=config.source.layout,
+            times=config.times,
         )
+        for notice in unsure:
+            entry.notice(notice)
         if config.source.live and config.source.single:
             entry.expect(time.time())
         return entry

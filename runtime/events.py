@@ -28,6 +28,8 @@ class Event(Enum):
     STREAM_LOADED = "stream.loaded"
     SOURCE_ENDED = "source.ended"
     SOURCE_FAILED = "source.failed"
+    STREAM_NOTICE = "stream.notice"
+    STREAM_RESTARTED = "stream.restarted"
     SAMPLE_REJECTED = "sample.rejected"
     ALERT = "alert.step"
     FAULT = "fault.step"

@@ -7,6 +7,8 @@ bundle's order. The time is optional: ISO 8601 text, without an offset UTC, or s
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from vedette.errors import DataError, nearest
 from vedette.runtime import strict_json
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.signal import SignalSpec
+from vedette.runtime.stream_checks import ChannelCheck
 from vedette.runtime.times import parse_time
 
 MAX_BYTES = 1024 * 1024
@@ -25,10 +28,14 @@ _NUMBER_TYPES_OR_NONE = frozenset((int, float, type(None)))
 
 
 class Sample(NamedTuple):
-    """One reading of all channels: seconds since 1970 or None, and float64 ``(channels,)``, NaN where missing."""
+    """One reading of all channels: seconds since 1970 or None, and float64 ``(channels,)``, NaN where missing.
+
+    ``device`` is None where the payload does not name it.
+    """
 
     time: float | None
     values: npt.NDArray[np.float64]
+    device: str | None = None
 
 
 class SampleReader:
@@ -39,6 +46,11 @@ class SampleReader:
         self._max_bytes = max_bytes
         keys = (signal.timestamp, *TIME_KEYS) if signal.timestamp else TIME_KEYS
         self._time_keys = tuple(key for key in dict.fromkeys(keys) if key not in self._names)
+        self._channel_check: ChannelCheck | None = None
+
+    def tell_channels(self, tell: Callable[[str], None]) -> None:
+        """Call ``tell`` once for each channel that samples do not have, and for each key of them that is none."""
+        self._channel_check = ChannelCheck(self._names, self._time_keys, tell)
 
     def read(self, payload: bytes) -> list[Sample | SampleRejectedError]:
         """The samples of a payload; in a batch, a bad one comes as its error and the others stay.
@@ -65,6 +77,8 @@ class SampleReader:
             found = [document.get(name) for name in self._names]
             if not any(name in document for name in self._names):
                 raise SampleRejectedError(self._no_channel(document))
+            if self._channel_check is not None:
+                self._channel_check.look(document)
             time = self._time(document)
         elif isinstance(document, list):
             found = document
@@ -108,8 +122,9 @@ class SampleReader:
         if not document:
             return f"expected the channels {_listed(self._names)}, found an empty object"
         first = next(iter(document))[:40]
+        shown = json.dumps(first)  # without characters that would break or fake a line of the log
         names = self._names if len(self._names) <= 8 else self._names[:8]
-        return f'none of the {len(self._names)} channels is in the object; found "{first}", {nearest(first, names)}'
+        return f"none of the {len(self._names)} channels is in the object; found {shown}, {nearest(first, names)}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -84,6 +84,11 @@ class DeviceWatch:
         if self.open_faults:
             self._tell(self._faults.close(self._now, reason=reason))
 
+    def restart(self, reason: str) -> None:
+        """End all open faults, with that reason: the times to come have nothing to do with those before."""
+        self.close(reason)
+        self._faults = FaultMonitor(self._rules, gate=self._faults.gate)
+
     @property
     def _now(self) -> float:
         """The stream's own time: that of its last sample and what was listened since."""

@@ -12,3 +12,8 @@ SOURCES: dict[str, tuple[type[SourceConfig], type[Source]]] = {
     "file": (FileConfig, FileSource),
     "stdin": (StdinConfig, StdinSource),
 }
+# Kinds that this version knows of but does not have, and what to do instead.
+NOT_YET: dict[str, str] = {
+    "serial": "serial ports come with the firmware bridge, which this version does not have; until then let a program "
+    "write what the port brings to stdin, as JSON lines or CSV, with source = { stdin = true }",
+}

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from vedette.errors import DataError
+from vedette.runtime.clock import SteadyClock
 from vedette.runtime.inbox import Inbox
 from vedette.runtime.json_keys import Keys
+from vedette.runtime.layout import Layout
 from vedette.runtime.link import Link
 from vedette.runtime.samples import Sample
 from vedette.runtime.signal import SignalSpec
+from vedette.runtime.stream_checks import Units, check_units
 from vedette.runtime.watchdog import Sign
 
 
@@ -38,26 +41,48 @@ class SourceEnded(NamedTuple):
     error: DataError | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SourceConfig(ABC):
-    """The ``source`` table of one stream entry."""
+    """The ``source`` table of one stream entry.
+
+    ``layout`` says how its payloads are laid out, where they are not as vedette writes them; ``units`` are those that
+    its channels come in, where that is said.
+    """
 
     keys: ClassVar[tuple[str, ...]]
+    layout: Layout | None = None
+    units: Units = ()
 
     @property
     def live(self) -> bool:
-        """Whether samples come as they are measured, so that silence means something."""
+        """Whether samples come at the pace of their times, so that silence means something, and a clock that was set
+        can be told from old samples."""
         return True
 
     @property
     def single(self) -> bool:
         """Whether it is for one stream, which should be there from the start."""
-        return True
+        return self.layout is None or self.layout.device is None
 
     @classmethod
     @abstractmethod
     def from_keys(cls, keys: Keys, folder: Path) -> SourceConfig:
         """Read the table; relative paths are relative to ``folder``. Raises :class:`ConfigError`."""
+
+    @property
+    def current(self) -> bool:
+        """Whether samples come at the time that they are of, so that none can be of the future."""
+        return False
+
+    def check(self, signal: SignalSpec, where: str) -> list[str]:
+        """Compare the table with the bundle's signal; returns what cannot be compared.
+
+        ``where`` names the stream. Raises :class:`ConfigError` for a channel that the bundle does not have, and for
+        another unit than the bundle's.
+        """
+        if self.layout is not None:
+            self.layout.check(signal, where)
+        return check_units(self.units, signal, where)
 
 
 @dataclass(frozen=True)
@@ -99,6 +124,7 @@ class FiniteSource(Source):
 
     def __init__(self, context: SourceContext) -> None:
         self.context = context
+        self.now = SteadyClock().now
         self.stopping = threading.Event()
         self.turns = 0
         self.ended = False

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 
 from vedette.errors import ConfigError
+from vedette.runtime.clock import SteadyClock
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.json_keys import Keys
+from vedette.runtime.layout import LAYOUT_KEYS, MAX_DEVICE_CHARS, Layout
 from vedette.runtime.sources.base import Arrival, Source, SourceConfig, SourceContext
-
-MAX_DEVICE_CHARS = 128
+from vedette.runtime.stream_checks import read_units
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class MqttSourceConfig(SourceConfig):
     """``topic`` is a topic, or a filter in which one whole level is ``+``, the device."""
 
     topic: str
-    keys = ("format",)
+    keys = ("format", "units", *LAYOUT_KEYS)
 
     @classmethod
     def from_keys(cls, keys: Keys, folder: Path) -> MqttSourceConfig:
@@ -38,7 +38,15 @@ class MqttSourceConfig(SourceConfig):
         form = keys.optional("format", keys.text) or "json"
         if form != "json":
             raise ConfigError(f'{keys.where}: format: expected "json", found "{form}"')
-        return cls(topic)
+        layout = Layout.from_keys(keys)
+        if layout is not None and layout.device is not None and "+" in levels:
+            raise ConfigError(f"{keys.where}: device: the level + of the topic is the device already; use one of them")
+        return cls(topic, layout=layout, units=read_units(keys))
+
+    @property
+    def current(self) -> bool:
+        """Samples come when they are measured."""
+        return True
 
     @property
     def device_level(self) -> int | None:
@@ -49,7 +57,7 @@ class MqttSourceConfig(SourceConfig):
     @property
     def single(self) -> bool:
         """Of many devices, none is expected before it has come."""
-        return self.device_level is None
+        return self.device_level is None and super().single
 
     def overlaps(self, other: MqttSourceConfig) -> bool:
         """Whether some topic matches both filters."""
@@ -73,6 +81,7 @@ class MqttSource(Source):
         self._context = context
         self._stopped = False
         self._topic = config.topic
+        self._now = SteadyClock().now
         context.link.subscribe(config.topic, self._receive, qos=0)
 
     def start(self) -> None:
@@ -97,5 +106,5 @@ class MqttSource(Source):
         if device is not None and not 1 <= len(device) <= MAX_DEVICE_CHARS:
             content = SampleRejectedError(f"device: expected 1 to {MAX_DEVICE_CHARS} characters, found {len(device)}")
             device = None
-        context.inbox.offer(Arrival(context.entry, device, content, time.time()), size)
+        context.inbox.offer(Arrival(context.entry, device, content, self._now()), size)
         return True

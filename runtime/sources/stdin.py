@@ -1,35 +1,48 @@
-"""Samples from standard input, one JSON payload per line: ``source = { stdin = true }``."""
+"""Samples from standard input: ``source = { stdin = true }``, a JSON payload per line, or CSV with a header."""
 
 from __future__ import annotations
 
 import os
 import select
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.errors import ConfigError, DataError
+from vedette.errors import ConfigError, DataError, nearest
+from vedette.runtime.csv_samples import CsvLines
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.json_keys import Keys
+from vedette.runtime.layout import LAYOUT_KEYS, Layout
+from vedette.runtime.lines import LineSplitter
+from vedette.runtime.samples import Sample
 from vedette.runtime.sources.base import Arrival, FiniteSource, SourceConfig, SourceContext
+from vedette.runtime.stream_checks import read_units
 
 _CHUNK_BYTES = 65536
 _STDIN = 0
+FORMATS = ("json", "csv")
 
 
 @dataclass(frozen=True)
 class StdinConfig(SourceConfig):
-    """Nothing to set."""
+    """``format`` is ``json`` or ``csv``."""
 
-    keys = ()
+    format: str
+    keys = ("format", "units", *LAYOUT_KEYS)
 
     @classmethod
     def from_keys(cls, keys: Keys, folder: Path) -> StdinConfig:
         """Read the table. Raises :class:`ConfigError`."""
         if keys.get("stdin", bool) is not True:
             raise ConfigError(f"{keys.where}: stdin: expected true, found false")
-        return cls()
+        form = keys.optional("format", keys.text) or "json"
+        if form not in FORMATS:
+            raise ConfigError(f'{keys.where}: format: unknown "{form}"; {nearest(form, FORMATS)}')
+        layout = Layout.from_keys(keys)
+        if layout is not None and form == "csv":
+            laid_out = ", ".join(key for key in LAYOUT_KEYS if key in keys.document)
+            raise ConfigError(f"{keys.where}: {laid_out}: of JSON only; in CSV the header names the channels")
+        return cls(form, layout=layout, units=read_units(keys))
 
 
 class StdinSource(FiniteSource):
@@ -38,37 +51,38 @@ class StdinSource(FiniteSource):
     def __init__(self, config: SourceConfig, context: SourceContext) -> None:
         assert isinstance(config, StdinConfig)
         super().__init__(context)
+        self._csv = config.format == "csv"
 
     def read(self) -> None:
-        """Read all lines; empty ones are left out."""
+        """Read all lines; empty ones are left out. Raises :class:`DataError` for CSV without the right header."""
+        content_of: Callable[[bytes], bytes | Sample | DataError | None] = _payload
+        if self._csv:
+            content_of = CsvLines("stdin", self.context.signal).sample
         for line in self._lines():
             if not line.strip():
                 continue
-            content: bytes | DataError = line
+            content: bytes | Sample | DataError | None
             if len(line) > self.context.max_payload_bytes:
                 content = SampleRejectedError(f"line longer than {self.context.max_payload_bytes:,} bytes")
-            if not self.context.inbox.put(Arrival(self.context.entry, None, content, time.time()), len(line)):
+            else:
+                content = content_of(line)
+            if content is None:
+                continue
+            if not self.context.inbox.put(Arrival(self.context.entry, None, content, self.now()), len(line)):
                 return
 
     def _lines(self) -> Iterator[bytes]:
         """Lines; of one that is too long, its beginning."""
-        limit = self.context.max_payload_bytes
-        rest, skipping = b"", False
+        splitter = LineSplitter(self.context.max_payload_bytes)
         while self.turn():
             if not select.select([_STDIN], [], [], 0.5)[0]:
                 continue
             chunk = os.read(_STDIN, _CHUNK_BYTES)
             if not chunk:
                 break
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                if not skipping:
-                    yield line
-                skipping = False
-            if len(rest) > limit and not skipping:
-                yield rest[: limit + 1]
-                skipping = True
-            if skipping:
-                rest = b""
-        if rest and not skipping:
-            yield rest
+            yield from splitter.feed(chunk)
+        yield from splitter.end()
+
+
+def _payload(line: bytes) -> bytes:
+    return line

@@ -140,6 +140,8 @@ def test_a_password_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
         ('source = { mqtt = "plant/pump1/raw" }', "source = { stdin = true, realtime = 1 }", 'unknown key "realtime"'),
         ('source = { mqtt = "plant/pump1/raw" }', "source = 'mqtt'", "expected an object, found str"),
         ("gateway =", "gateway", "not valid TOML"),
+        ('gateway = "gw7"', "gateway = " + "9" * 5000, "not valid TOML"),
+        ('gateway = "gw7"', "gateway = " + "[" * 5000, "nested too deeply"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tiny import SIGNAL
 
 from vedette.errors import DataError
-from vedette.runtime.csv_samples import CsvRow, read_csv, read_rows
+from vedette.runtime.csv_samples import CsvLines, CsvRow, read_csv, read_rows
+from vedette.runtime.samples import Sample
 
 
 def rows(folder: Path, data: str | bytes) -> list[CsvRow]:
@@ -96,3 +97,40 @@ def test_any_bytes_give_rows_or_a_data_error(tmp_path: Path, data: bytes, with_h
         rows(tmp_path, b"x,y,z\n" * with_header + data)
     except DataError:
         return
+
+
+def test_a_line_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2: longer than 1,048,576 characters"):
+        rows(tmp_path, gzip.compress(b"x,y,z\n" + b" " * 3_000_000))
+
+
+def test_lines_of_a_pipe_are_read_one_by_one() -> None:
+    lines = CsvLines("stdin", SIGNAL)
+    assert lines.sample(b"\xef\xbb\xbfz,y,time,x,note\r") is None
+    read = [
+        lines.sample(line)
+        for line in (b"3,2,60,1,a", b'3,2,60,1,"a', b"\xff,2,61,1,", b"1,2", b"3,,62,x,", b"3,,62,1,")
+    ]
+    first, *bad, last = read
+    assert isinstance(first, Sample) and isinstance(last, Sample)
+    assert (first.time, first.values.tolist()) == (60.0, [1.0, 2.0, 3.0])
+    assert np.isnan(last.values[1])
+    assert [str(error).split(": ", 1)[1] for error in bad] == [
+        "line 3: not CSV: unexpected end of data",
+        "line 4: expected UTF-8, found other bytes",
+        "line 5: expected 5 columns, found 2",
+        "line 6, column \"x\": expected a number, found 'x'",
+    ]
+
+
+def test_csv_without_times_on_a_pipe_leaves_them_to_the_arrival() -> None:
+    lines = CsvLines("stdin", SIGNAL)
+    lines.sample(b"x,y,z")
+    sample = lines.sample(b"1,2,3")
+    assert isinstance(sample, Sample) and sample.time is None
+
+
+@pytest.mark.parametrize("header", [b"a,b,c", b"x,y", b"\xff", b'x,y,"z', b"x,x,y,z"])
+def test_a_pipe_without_the_channels_in_its_header_is_refused(header: bytes) -> None:
+    with pytest.raises(DataError):
+        CsvLines("stdin", SIGNAL).sample(header)

@@ -23,7 +23,8 @@ from vedette.runtime import logs
 from vedette.runtime.events import Event, about
 
 ROOT = Path(__file__).parent.parent.parent
-LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
+# Debug lines are for developers; they belong to no event.
+LEVELS = {"info", "warning", "error", "critical", "exception"}
 
 
 class Clock:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tiny import CHANNELS, POLICY, tiny_bundle_bytes
@@ -10,8 +13,12 @@ from tiny import CHANNELS, POLICY, tiny_bundle_bytes
 from vedette.errors import DataError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import Alert
+from vedette.runtime.faults import REJECTED_RUN
+from vedette.runtime.layout import Layout
 from vedette.runtime.sources.base import Arrival
 from vedette.runtime.streams import Device, StreamEntry
+from vedette.runtime.timeline import TimePolicy
+from vedette.runtime.watch import EntryWatch
 
 Told = list[tuple[str, float, str]]
 
@@ -26,8 +33,11 @@ def rejected() -> list[str]:
     return []
 
 
+MakeEntry = Callable[..., StreamEntry]
+
+
 @pytest.fixture
-def entry(told: Told, rejected: list[str]) -> StreamEntry:
+def make_entry(told: Told, rejected: list[str]) -> MakeEntry:
     def on_alert(device: Device, time: float, alert: Alert) -> None:
         told.append((device.name, time, alert.phase))
 
@@ -35,16 +45,26 @@ def entry(told: Told, rejected: list[str]) -> StreamEntry:
         rejected.append(f"{name}: {error}")
 
     bundle = bundles.unpack(tiny_bundle_bytes())
-    return StreamEntry(
-        "motors",
-        bundle,
-        bundle.load_model(),
-        policy=POLICY,
-        max_devices=2,
-        max_payload_bytes=10_000,
-        on_alert=on_alert,
-        on_rejection=on_rejection,
-    )
+
+    def make(**options: Any) -> StreamEntry:
+        return StreamEntry(
+            "motors",
+            bundle,
+            bundle.load_model(),
+            policy=POLICY,
+            max_devices=2,
+            max_payload_bytes=10_000,
+            on_alert=on_alert,
+            on_rejection=on_rejection,
+            **options,
+        )
+
+    return make
+
+
+@pytest.fixture
+def entry(make_entry: MakeEntry) -> StreamEntry:
+    return make_entry()
 
 
 def arrival(document: object, time: float, device: str | None = None) -> Arrival:
@@ -112,3 +132,75 @@ def test_open_alerts_are_closed_with_the_reason(entry: StreamEntry, told: Told) 
     entry.close_alerts("gateway stopped")
     entry.close_alerts("gateway stopped")
     assert [phase for _, _, phase in told] == ["new", "end"]
+
+
+def test_late_samples_are_scored_in_order_and_the_last_ones_in_time(
+    make_entry: MakeEntry, told: Told, rejected: list[str]
+) -> None:
+    entry = make_entry(times=TimePolicy(max_delay_s=2.0))
+    for time in (0, 2, 1, 4, 3, 3, 5):
+        entry.take(arrival({"time": float(time), **rows(5 if time > 3 else 1)[0]}, 100.0))
+    assert told == []
+    entry.due(math.inf)
+    assert told == [("motors", 5.0, "new")]
+    assert (entry.samples, entry.rejected) == (6, 1)
+    assert entry.describe()["times"] == {"duplicate": 1, "late": 0, "ahead": 0, "restarts": 0}
+    assert "came twice" in rejected[0]
+
+
+def test_the_end_leaves_no_sample_unscored(make_entry: MakeEntry, told: Told) -> None:
+    entry = make_entry(times=TimePolicy(max_delay_s=60.0))
+    for time, value in enumerate([1, 1, 1, 1, 5, 5]):
+        entry.take(arrival({"time": float(time), **rows(value)[0]}, 100.0))
+    entry.close_alerts("source ended")
+    assert [phase for _, _, phase in told] == ["new", "end"]
+
+
+def test_a_clock_set_back_ends_the_alert_and_starts_an_empty_window(
+    entry: StreamEntry, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry.take(arrival(rows(1, 1, 1, 1, 5, 5), 1e9))
+    entry.take(arrival(rows(1, 1, 1), 1000.0))
+    assert [(time, phase) for _, time, phase in told] == [(1e9, "new"), (1e9, "end")]
+    assert "the gateway's clock was set back; the stream starts anew" in caplog.text
+    # Neither the open alert's nor the cooldown's timers wait for the old time to come again.
+    entry.take(arrival(rows(1, 5, 5), 1003.0))
+    assert [(time, phase) for _, time, phase in told[2:]] == [(1003.0, "new")]
+    assert entry.describe()["times"]["restarts"] == 1
+
+
+def test_a_clock_set_back_ends_the_faults_too(make_entry: MakeEntry) -> None:
+    faults: list[tuple[str, str | None]] = []
+    signal = bundles.unpack(tiny_bundle_bytes()).manifest.signal
+    watch = EntryWatch("motors", signal, on_fault=lambda _, __, fault: faults.append((fault.phase, fault.reason)))
+    entry = make_entry(watch=watch)
+    entry.take(arrival(rows(1), 1e9))
+    for _ in range(REJECTED_RUN):
+        entry.take(Arrival(0, None, b"?", 1e9))
+    entry.take(arrival(rows(1, 1, 1), 1000.0))
+    assert faults == [("new", None), ("end", "the gateway's clock was set back")]
+
+
+def test_a_far_future_sample_is_rejected_and_counted(make_entry: MakeEntry, rejected: list[str]) -> None:
+    entry = make_entry(times=TimePolicy(max_ahead_s=300.0))
+    for time in (100.0, 101.0, 1e9, 102.0):
+        entry.take(arrival({"time": time, **rows(1)[0]}, 100.0))
+    assert entry.samples == 3
+    assert entry.describe()["times"]["ahead"] == 1
+    assert "check the device's clock" in rejected[0]
+
+
+def test_the_payload_may_name_the_device(make_entry: MakeEntry, told: Told) -> None:
+    entry = make_entry(layout=Layout(samples=("d",), device=("id",)))
+    for number, value in enumerate([1, 1, 1, 1, 5, 5]):
+        batch = [{"id": "a+b", **rows(value)[0]}, {"id": "b", **rows(1)[0]}, {"id": "c", **rows(1)[0]}]
+        entry.take(arrival({"d": batch}, float(number)))
+    assert told == [("motors/a%2Bb", 5.0, "new")]
+    assert (entry.samples, entry.rejected) == (12, 6)
+
+
+def test_a_wrong_rate_and_unknown_keys_are_told_once(entry: StreamEntry) -> None:
+    for number in range(100):
+        entry.take(arrival({"time": number * 0.1, "q": 1, **rows(1)[0]}, 100.0))
+    notices = entry.describe()["notices"]
+    assert [notice.split(",")[0] for notice in notices] == ['samples with "q"', "motors: a sample every 0.1 s"]
