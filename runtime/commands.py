@@ -43,6 +43,7 @@ def run(config: Path, style: Literal["json", "text"] | None) -> None:
 @click.option("--ca", type=click.Path(path_type=Path), help="The CA certificate that signed the broker's (PEM).")
 @click.option("--client-id", help="The name of this consumer's session at the broker.")
 @click.option("--json", "as_json", is_flag=True, help="Print the events as JSON lines.")
+@click.option("--state", type=click.Path(path_type=Path), help="Remember here what was printed, for the next run.")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many events.")
 @click.option("--timeout", type=click.FloatRange(min=0.1), metavar="SECONDS", help="End after this time.")
 def listen(
@@ -52,6 +53,7 @@ def listen(
     ca: Path | None,
     client_id: str | None,
     as_json: bool,
+    state: Path | None,
     count: int | None,
     timeout: float | None,
 ) -> None:
@@ -59,13 +61,18 @@ def listen(
     from vedette.runtime import logs
     from vedette.runtime.config import broker_config, load_broker
     from vedette.runtime.listen import Listener, default_client_id, show_as
+    from vedette.runtime.seen import SeenIds
 
     if (config is None) == (broker is None):
         raise click.UsageError("give either --config gateway.toml or --broker host:port")
     logs.set_up()
     name = client_id or default_client_id()
     settings = load_broker(config, client_id=name) if config else broker_config(broker or "", client_id=name, ca=ca)
-    Listener(settings, show_as(json_lines=as_json)).run(count=count, timeout=timeout)
+    seen = SeenIds(state)
+    try:
+        Listener(settings, show_as(json_lines=as_json), seen=seen).run(count=count, timeout=timeout)
+    finally:
+        seen.close()
 
 
 @click.command()

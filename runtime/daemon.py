@@ -96,6 +96,10 @@ class Daemon:
         self._running = set(self._sources)
         self._outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
         self._delivery = Delivery(self._outbox, self._link)
+        left_open = self._delivery.end_open_incidents()
+        if left_open:
+            text = "the last run ended without a stop: %d alert(s) or fault(s) were open and are ended now"
+            log.warning(text, left_open, extra=about(Event.ALERTS_LEFT_OPEN, alerts=left_open))
         self._reloader = Reloader(read_again or (lambda: config), self._inbox.post)
         self._reload_failure: str | None = None
         self._observer = Observer(config.gateway, config.outbox_path, self._view)
@@ -285,7 +289,10 @@ class Daemon:
             clock_synced=clock_synced(),
         )
         topic = f"vedette/{gateway}/alert/{device.name}"
-        self._delivery.accept(OutgoingAlert(event["id"], topic, alert.severity, at, encode(event)))
+        goes_on = alert.phase != "end"
+        self._delivery.accept(
+            OutgoingAlert(event["id"], topic, alert.severity, at, encode(event), alert.alert_id, goes_on)
+        )
         extra = about(Event.ALERT, stream=device.name, phase=alert.phase, severity=alert.severity)
         log.info("%s: alert %s, severity %.2f", device.name, alert.phase, alert.severity, extra=extra)
 
@@ -294,7 +301,10 @@ class Daemon:
         gateway, model = self._config.gateway, model_record(bundle)
         event = fault_event(fault, time=at, gateway=gateway, stream=stream, model=model, clock_synced=clock_synced())
         topic = f"vedette/{gateway}/alert/{stream}"
-        self._delivery.accept(OutgoingAlert(event["id"], topic, FAULT_SEVERITY, at, encode(event)))
+        goes_on = fault.phase != "end"
+        self._delivery.accept(
+            OutgoingAlert(event["id"], topic, FAULT_SEVERITY, at, encode(event), fault.fault_id, goes_on)
+        )
         extra = about(Event.FAULT, stream=stream, phase=fault.phase, kind=fault.kind)
         log.warning("%s: fault %s: %s: %s", stream, fault.phase, fault.kind, fault.reason or fault.detail, extra=extra)
 

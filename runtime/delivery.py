@@ -10,22 +10,23 @@ import logging
 import time
 from functools import partial
 
-from vedette.runtime.cloudevents import mark_historical
+from vedette.runtime.cloudevents import mark_historical, number_event
 from vedette.runtime.events import Event, about
+from vedette.runtime.incidents import end_of
 from vedette.runtime.link import FIRST_FAILURE, NO_SUBSCRIBERS, Link
-from vedette.runtime.outbox import Outbox, OutgoingAlert, StorageError, StoredAlert
+from vedette.runtime.outbox import MAX_ROWS, Outbox, OutgoingAlert, StorageError, StoredAlert
 from vedette.runtime.watchdog import Sign
 
 log = logging.getLogger(__name__)
 
-# Alerts on their way at one time; below every broker's receive maximum that we know of (mosquitto: 20).
-WINDOW = 16
 FIRST_HOLD_S, LAST_HOLD_S = 1.0, 60.0
-# Alerts that wait in memory for a disk that cannot be written; more are dropped, the oldest first, and counted.
+# Alerts that wait in memory for a disk that cannot be written; more are dropped, the least severe first, and counted.
 MAX_UNSTORED = 1000
 STORE_RETRY_S = 1.0
-# Alerts in one commit, so that the WAL stays small; acknowledgements, so that SQLite takes as many variables.
-MAX_BATCH, MAX_ACKS = 200, 500
+# How often the state of the disk is read, which writes nothing.
+WATCH_EVERY_S = 2.0
+# Of one step, the part that may go into sending again what a broker has forgotten.
+SEND_AGAIN_S = 0.05
 
 
 class Delivery:
@@ -35,7 +36,9 @@ class Delivery:
         self.confirmed = 0
         self.acknowledged = 0
         self.refused = 0
-        self.storage_fault: str | None = None
+        self._write_fault: str | None = None
+        self._disk_fault: str | None = None
+        self._watch_due = 0.0
         self._lost = 0
         self._attempts = 0
         self._outbox, self._link = outbox, link
@@ -48,6 +51,11 @@ class Delivery:
         self._released: list[int] = []
         self._held: dict[str, tuple[float, float, str]] = {}  # topic -> due, last delay, reason
         self._idle = False
+
+    @property
+    def storage_fault(self) -> str | None:
+        """Why alerts are not stored as they should be; None when they are."""
+        return self._write_fault or self._disk_fault
 
     @property
     def unstored(self) -> int:
@@ -72,6 +80,12 @@ class Delivery:
     def accept(self, alert: OutgoingAlert) -> None:
         """Take an alert; the next :meth:`step` stores it, in one commit with the others of its round."""
         self._unstored.append(alert)
+
+    def end_open_incidents(self) -> int:
+        """End what an earlier run left open; returns how many incidents. Raises :class:`StorageError`."""
+        incidents = self._outbox.open_incidents()
+        self._unstored += map(end_of, incidents)
+        return len(incidents)
 
     @property
     def sign(self) -> Sign:
@@ -101,64 +115,98 @@ class Delivery:
 
         A disk that cannot be written is tried again after a second, or at once with ``retry_now``.
         """
+        now = time.monotonic()
         if self._released:
             self._outbox.release(self._released)
             self._released.clear()
             self.wake()
-        if self._work and (retry_now or time.monotonic() >= self._storage_due):
-            self._write()
-        if self._link.online and self._out < WINDOW:
-            self._publish_pending()
+        if now >= self._watch_due:
+            self._watch_due = now + WATCH_EVERY_S
+            self._disk_fault = self._tell(self._outbox.watch(), self._disk_fault)
+        try:
+            if retry_now or now >= self._storage_due:
+                self._attempts += 1
+                self._write()
+                self._write_fault = None
+        except StorageError as error:
+            self._write_failed(error)
+        # What was stored before goes out even while the disk cannot be written.
+        try:
+            if self._link.online and self._out < self._link.window:
+                self._publish_pending()
+        except StorageError as error:
+            self._write_failed(error)
 
     @property
     def _work(self) -> bool:
         """Whether something waits to be written."""
-        return bool(self._unstored or self._published or self._acknowledged or self._send_again)
+        waiting = self._unstored or self._lost or self._published or self._acknowledged or self._send_again
+        return bool(waiting) or self._outbox.sending_again
 
     def _write(self) -> None:
-        try:
-            self._write_all()
-        finally:
-            self._attempts += 1
+        """Bring the outbox up to date, in commits of bounded size. Raises :class:`StorageError`.
 
-    def _write_all(self) -> None:
-        try:
-            while self._unstored:
-                self._outbox.add(self._unstored[:MAX_BATCH])
-                del self._unstored[:MAX_BATCH]
-            if self._published:
-                self._outbox.published(self._published, now=time.time())
-                self._published.clear()
-            if self._acknowledged:
-                self.acknowledged += self._outbox.acknowledged(self._acknowledged[:MAX_ACKS])
-                del self._acknowledged[:MAX_ACKS]
-            if self._send_again:
-                count = self._outbox.send_again()
-                self._send_again = False
-                if count:
-                    text = "the broker has lost its session: %d alert(s) are sent again"
-                    log.warning(text, count, extra=about(Event.ALERTS_SENT_AGAIN, alerts=count))
-        except StorageError as error:
-            if self.storage_fault is None:
-                log.error("%s", error, extra=about(Event.OUTBOX_FAILED))
-            self.storage_fault = str(error)
-            self._storage_due = time.monotonic() + STORE_RETRY_S
-            excess = max(len(self._unstored) - MAX_UNSTORED, 0)
-            del self._unstored[:excess]
+        First comes what makes room.
+        """
+        while self._acknowledged:
+            ids = self._acknowledged[:MAX_ROWS]
+            self.acknowledged += self._outbox.acknowledged(ids)
+            del self._acknowledged[: len(ids)]
+        while self._published:
+            seqs = self._published[:MAX_ROWS]
+            self._outbox.published(seqs)
+            del self._published[: len(seqs)]
+        while self._unstored or self._lost:
+            batch = self._unstored[: 1 if self._write_fault else MAX_ROWS]
+            self._outbox.add(batch, lost=self._lost)
+            self._lost, self._write_fault = 0, None
+            del self._unstored[: len(batch)]
+            self.wake()
+            log.debug("stored: %s", " ".join(alert.event_id for alert in batch))
+        if self._send_again:
+            self._outbox.send_again()
+            self._send_again = False
+        if self._outbox.sending_again:
+            self._send_some_again()
+
+    def _write_failed(self, error: StorageError) -> None:
+        self._write_fault = self._tell(str(error), self._write_fault)
+        self._storage_due = time.monotonic() + STORE_RETRY_S
+        self._give_up_excess()
+
+    def _send_some_again(self) -> None:
+        end, count = time.monotonic() + SEND_AGAIN_S, 0
+        while self._outbox.sending_again and time.monotonic() < end:
+            count += self._outbox.send_some_again()
+        if count:
+            text = "the broker has lost its session: %d alert(s) are sent again"
+            log.warning(text, count, extra=about(Event.ALERTS_SENT_AGAIN, alerts=count))
+            self.wake()
+
+    def _give_up_excess(self) -> None:
+        """Keep no more in memory than fits: the least severe go, and of those the oldest."""
+        excess = len(self._unstored) - MAX_UNSTORED
+        if excess > 0:
+            order = sorted(range(len(self._unstored)), key=lambda place: self._unstored[place].severity)
+            victims = set(order[:excess])
+            self._unstored = [alert for place, alert in enumerate(self._unstored) if place not in victims]
             self._lost += excess
-            return
-        self.storage_fault = None
-        self.wake()
+
+    def _tell(self, fault: str | None, told: str | None) -> str | None:
+        if fault and told is None:
+            log.error("%s", fault, extra=about(Event.OUTBOX_FAILED))
+        return fault
 
     def _publish_pending(self) -> None:
         now = time.monotonic()
         waiting = [topic for topic, (due, _, _) in self._held.items() if due > now]
         if self._idle and len(waiting) == len(self._held):
             return
-        alerts = self._outbox.take(WINDOW - self._out, skip_topics=waiting)
+        alerts = self._outbox.take(self._link.window - self._out, skip_topics=waiting)
         self._idle = not alerts
         for alert in alerts:
-            payload = mark_historical(alert.payload, event_time=alert.time, now=time.time())
+            payload = number_event(alert.payload, alert.seq)
+            payload = mark_historical(payload, event_time=alert.time, now=time.time())
             self._out += 1
             if not self._link.publish(alert.topic, payload, partial(self._result, alert)):
                 self._result(alert, None)

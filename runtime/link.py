@@ -36,10 +36,16 @@ FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 # The back-off starts afresh after a connection that lasted this long.
 STABLE_S = 10.0
 CONNACK_TIMEOUT_S = 5.0
+# A network thread that has not gone round for so long hangs in a callback; it goes round every second otherwise.
+STUCK_S = 30.0
+# The end of a network thread is in the queue of events; if it is not, this is how long it is waited for.
+LAST_WORD_S = 2.0
 # How long the end waits until the broker has our goodbye.
 GOODBYE_S = 1.0
 # More than any payload cap: larger messages are withheld by an MQTT 5 broker.
 MAX_PACKET_BYTES = 16 * 1024 * 1024
+# Messages on their way at one time where the broker does not ask for fewer; it may (mosquitto: 20).
+WINDOW = 16
 # PUBACK reason codes (MQTT 5, table 3-4).
 NO_SUBSCRIBERS, FIRST_FAILURE = 0x10, 0x80
 _UNSUPPORTED_PROTOCOL = 0x84
@@ -80,13 +86,15 @@ class Link:
         self.online = False
         self.version: str | None = None
         self.connections = 0
+        self.window = WINDOW
+        self.handler_failures = 0
         self.refused_topics: dict[str, str] = {}
         self.on_online: Callable[[bool], None] = _no_hook
         self._post, self._will, self._session_expiry_s = post, will, session_expiry_s
         self._handlers: dict[str, list[Handler]] = {}
         self._qos: dict[str, int] = {}
         self._routes = MQTTMatcher()  # type: ignore[no-untyped-call]
-        self._results: dict[int, Result] = {}
+        self._results: dict[int, tuple[Result, float]] = {}
         self._subscribing: dict[int, str] = {}
         self._client: Client | None = None
         self._attempt = 0
@@ -127,7 +135,7 @@ class Link:
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             return False
-        self._results[info.mid] = result or _ignore
+        self._results[info.mid] = result or _ignore, time.monotonic()
         return True
 
     @property
@@ -138,16 +146,31 @@ class Link:
     @property
     def sign(self) -> Sign:
         """How the network thread gets on. Connecting is slow: DNS, TCP and TLS have their own time-outs."""
-        turns = self._client.turns if self._client is not None else 0
-        return Sign("network", (self._attempt, turns), self._client is not None, not self._opened)
+        moved = self._client.last_round if self._client is not None else 0.0
+        return Sign("network", (self._attempt, moved), self._client is not None, not self._opened)
 
     def step(self) -> None:
         """Do what is due: connect, or give up on a broker that does not answer."""
         now = time.monotonic()
+        if self._client is not None and (trouble := self._trouble(self._client, now)):
+            self._end(trouble)
         if self._deadline is not None and now >= self._deadline:
             self._end(f"no answer to CONNECT within {CONNACK_TIMEOUT_S:g} s")
         if self._retry_at is not None and now >= self._retry_at:
             self._connect()
+
+    def _trouble(self, client: Client, now: float) -> str | None:
+        """Why a connection that has not ended must be given up, if so."""
+        if client.ended.is_set() and now - client.ended_at >= LAST_WORD_S:
+            return "the network thread has ended"
+        if self.online and now - client.last_round >= STUCK_S:
+            return f"the network thread has not moved for {STUCK_S:g} s"
+        oldest = next(iter(self._results.values()), None)
+        # paho's own watch sends a ping when nothing comes in, and none while other messages do.
+        limit = 2 * self.config.keepalive_s - 1
+        if oldest is not None and now - oldest[1] >= limit:
+            return f"no confirmation of a message within {limit} s"
+        return None
 
     def handle(self, event: LinkEvent) -> None:
         """Act on an event of the network thread."""
@@ -160,7 +183,8 @@ class Link:
             self._connack(*event.data)
         elif event.kind == "puback":
             mid, code = event.data
-            self._results.pop(mid, _ignore)(code)
+            result, _ = self._results.pop(mid, (_ignore, 0.0))
+            result(code)
         elif event.kind == "suback":
             self._suback(*event.data)
         elif event.kind == "end":
@@ -193,8 +217,8 @@ class Link:
             self._schedule_retry(str(error))
             return
         client.on_socket_open = lambda *_: post("open")
-        client.on_connect = lambda _c, _u, flags, code, _p: post(
-            "connack", (flags.session_present, code.value, str(code))
+        client.on_connect = lambda _c, _u, flags, code, limits: post(
+            "connack", (flags.session_present, code.value, str(code), getattr(limits, "ReceiveMaximum", 65535))
         )
         client.on_publish = lambda _c, _u, mid, code, _p: post("puback", (mid, code.value))
         client.on_subscribe = lambda _c, _u, mid, codes, _p: post("suback", (mid, [code.value for code in codes]))
@@ -202,7 +226,9 @@ class Link:
         client.on_end = lambda reason: post("end", reason)
         if self._will:
             client.will_set(self._will[0], self._will[1], qos=1, retain=True)
-        host, port, keepalive = self.config.host, self.config.port, self.config.keepalive_s
+        host, port = self.config.host, self.config.port
+        # paho finds a dead connection after two of its keepalives and a second: that must not be more than two of ours.
+        keepalive = self.config.keepalive_s - max(self.config.keepalive_s // 10, 1)
         if self._protocol == MQTTProtocolVersion.MQTTv5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = MAX_PACKET_BYTES
@@ -213,13 +239,15 @@ class Link:
         self._client = client
         client.loop_start()
 
-    def _connack(self, session_present: bool, code: int, reason: str) -> None:
+    def _connack(self, session_present: bool, code: int, reason: str, receive_maximum: int) -> None:
         assert self._client is not None
         self._deadline = None
         if code >= FIRST_FAILURE:
             self._refusal = (code, reason)
             return
         self.online = True
+        # The status has its place too.
+        self.window = max(min(WINDOW, receive_maximum - 2), 1)
         self.version = _VERSIONS[self._protocol]
         self.connections += 1
         self._online_since = time.monotonic()
@@ -275,7 +303,7 @@ class Link:
         if client is not None:
             client.disconnect()
         results, self._results = self._results, {}
-        for result in results.values():
+        for result, _ in results.values():
             result(None)
 
     def _schedule_retry(self, reason: str) -> None:
@@ -287,17 +315,31 @@ class Link:
         log.warning("no connection to %s: %s; next attempt in %.0f s", *told, extra=extra)
 
     def _dispatch(self, client: mqtt.Client, message: mqtt.MQTTMessage) -> None:
-        """Network thread: hand a message to its handlers. Retained messages are old news and are left out."""
+        """Network thread: hand a message to its handlers. Retained messages are old news and are left out.
+
+        A handler that fails costs its message, which stays with the broker, and not the connection.
+        """
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""
         if topic and not message.retain:
             for handlers in self._routes.iter_match(topic):  # type: ignore[no-untyped-call]
-                received = [handler(message) for handler in handlers]
+                received = [self._received(handler, message) for handler in handlers]
                 if not all(received):
                     return
         client.ack(message.mid, message.qos)
+
+    def _received(self, handler: Handler, message: mqtt.MQTTMessage) -> bool:
+        try:
+            return handler(message)
+        except Exception as error:
+            self.handler_failures += 1
+            if self.handler_failures.bit_count() == 1:  # the 1st, 2nd, 4th, 8th ...
+                told = (message.topic, type(error).__name__, error, self.handler_failures)
+                extra = about(Event.MESSAGE_FAILED, topic=message.topic)
+                log.error("a message on %s could not be handled: %s: %s (%d so far)", *told, extra=extra)
+            return False
 
 
 def _no_hook(session_present: bool) -> None:

@@ -1,7 +1,15 @@
 """A consumer of alerts: keeps a session at the broker, leaves out what it has seen, acknowledges what it got.
 
-An event counts as received when it was printed: then its id goes to ``vedette/<gateway>/ack`` and the broker gets its
-PUBACK. Every consumer can work like this.
+Every consumer can work like this. For each event, in this order:
+
+1. Is its id among those dealt with? Then it is a duplicate: go to 4.
+2. Deal with it; here it is printed.
+3. Remember its id, where a restart finds it: :mod:`vedette.runtime.seen`.
+4. Send the id to ``vedette/<gateway>/ack``: the gateway stops sending the event.
+5. Only now let the broker have its PUBACK: it stops sending the event.
+
+A kill at any point loses nothing. One between 2 and 3 shows an event twice, with the same id; only a consumer that
+deals with the event and remembers its id in one transaction, of a database for example, is free of that too.
 """
 
 from __future__ import annotations
@@ -12,7 +20,6 @@ import os
 import socket
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -20,20 +27,20 @@ from typing import Any
 import click
 import paho.mqtt.client as mqtt
 
-from vedette.errors import BrokerError, DataError
+from vedette.errors import BrokerError, DataError, OutputError
 from vedette.runtime import strict_json
 from vedette.runtime.acks import encode_ack
 from vedette.runtime.cloudevents import FAULT_PREFIX, SUPPRESSED_TYPE, TYPE_CHECK, TYPE_PREFIX
 from vedette.runtime.events import Event, about
 from vedette.runtime.link import Link, LinkEvent
 from vedette.runtime.mqtt_client import MqttConfig
+from vedette.runtime.seen import SeenIds
 
 log = logging.getLogger(__name__)
 
 TOPIC = "vedette/+/alert/#"
 SESSION_S = 7 * 24 * 3600
 MAX_EVENT_BYTES = 1024 * 1024
-SEEN_EVENTS = 100_000
 _TICK_S = 0.2
 _COLOURS = {"new": "red", "update": "yellow", "end": "green"}
 
@@ -41,13 +48,14 @@ _COLOURS = {"new": "red", "update": "yellow", "end": "green"}
 class Listener:
     """Receives alert events until enough have come, or the time is up."""
 
-    def __init__(self, config: MqttConfig, show: Callable[[dict[str, Any]], None]) -> None:
-        """``show`` is called once for each event, on the network thread."""
+    def __init__(self, config: MqttConfig, show: Callable[[dict[str, Any]], None], *, seen: SeenIds) -> None:
+        """``show`` is called once for each event that is not in ``seen``, on the network thread."""
         self._events: SimpleQueue[LinkEvent] = SimpleQueue()
         self._link = Link(config, post=self._events.put, session_expiry_s=SESSION_S)
         self._link.subscribe(TOPIC, self._receive, qos=1)
         self._show = show
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = seen
+        self._failure: OutputError | None = None
         self._limit: int | None = None
         self.shown = 0
         self.duplicates = 0
@@ -55,7 +63,8 @@ class Listener:
     def run(self, *, count: int | None, timeout: float | None) -> None:
         """Listen until ``count`` events were shown or ``timeout`` seconds have passed; None is without end.
 
-        Raises :class:`BrokerError` where there was no connection within the time-out.
+        Raises :class:`BrokerError` where there was no connection within the time-out, :class:`OutputError` where an
+        event could not be printed or remembered; it stays with the broker.
         """
         self._limit = count
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -68,6 +77,8 @@ class Listener:
                 self._step()
         finally:
             self._link.close()
+        if self._failure is not None:
+            raise self._failure
         if self._link.connections == 0 and timeout is not None:
             raise BrokerError(f"no connection to {self._link.config.address} within {timeout:g} s; is the broker up?")
 
@@ -79,11 +90,12 @@ class Listener:
             return
 
     def _enough(self) -> bool:
-        return self._limit is not None and self.shown >= self._limit
+        return self._failure is not None or (self._limit is not None and self.shown >= self._limit)
 
     def _receive(self, message: mqtt.MQTTMessage) -> bool:
+        """Network thread: deal with a message; False leaves it with the broker."""
         if self._enough():
-            return False  # it stays with the broker for the next run
+            return False  # for the next run
         try:
             event = read_event(bytes(message.payload))
         except DataError as error:
@@ -92,18 +104,26 @@ class Listener:
             return True
         if event["id"] in self._seen:
             self.duplicates += 1
-        else:
-            try:
-                self._show(event)
-            except BrokenPipeError:  # whoever read our output has gone
-                self._limit = self.shown
-                return False
-            self.shown += 1
-            self._seen[event["id"]] = None
-            if len(self._seen) > SEEN_EVENTS:
-                self._seen.popitem(last=False)
+        elif not self._deal_with(event):
+            return False
         gateway = message.topic.split("/")[1]
         self._link.publish(f"vedette/{gateway}/ack", encode_ack([event["id"]]))
+        return True
+
+    def _deal_with(self, event: dict[str, Any]) -> bool:
+        try:
+            self._show(event)
+            self._seen.add(event["id"])
+        except BrokenPipeError:  # whoever read our output has gone
+            self._limit = self.shown
+            return False
+        except OSError as error:
+            self._failure = OutputError(f"an event could not be printed: {error}")
+            return False
+        except OutputError as error:
+            self._failure = error
+            return False
+        self.shown += 1
         return True
 
 
@@ -163,6 +183,7 @@ def show_as(*, json_lines: bool) -> Callable[[dict[str, Any]], None]:
     colour = sys.stdout.isatty()
 
     def show(event: dict[str, Any]) -> None:
+        # In one write, so that a kill leaves no half a line.
         click.echo(json.dumps(event) if json_lines else event_line(event, colour=colour))
 
     return show

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class Client(mqtt.Client):
         self.on_end: Callable[[str], None] | None = None
         self.ended = threading.Event()
         self.goodbye: str | None = None
-        self.turns = 0
+        self.last_round = self.ended_at = time.monotonic()
         self.on_disconnect = _keep_goodbye
         if config.username is not None:
             self.username_pw_set(config.username, config.password())
@@ -92,13 +93,17 @@ class Client(mqtt.Client):
             self.tls_set_context(context)
 
     def loop_misc(self) -> MQTTErrorCode:
-        """Called by paho's network thread in each of its turns, at least once per second while it is well."""
-        self.turns += 1
+        """Called by paho's network thread in each of its rounds, at least once a second."""
+        self.last_round = time.monotonic()
         return super().loop_misc()
 
     def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> MQTTErrorCode:
-        """What paho's network thread runs: connect once, serve until the connection ends, report the reason."""
+        """What paho's network thread runs: connect once, serve until the connection ends, report the reason.
+
+        Whatever a callback raises ends this connection, and its end is told like any other.
+        """
         reason = "connection lost"
+        self.last_round = time.monotonic()
         try:
             code = super().loop_forever(timeout, retry_first_connection=False)
             reason = self.goodbye or reason
@@ -108,9 +113,12 @@ class Client(mqtt.Client):
         except Exception as error:  # the peer sent what paho cannot parse, or a callback failed
             reason = f"{type(error).__name__}: {error}"
         finally:
-            if self.on_end is not None:
-                self.on_end(reason)
-            self.ended.set()
+            self.ended_at = time.monotonic()
+            try:
+                if self.on_end is not None:
+                    self.on_end(reason)
+            finally:
+                self.ended.set()
         return MQTTErrorCode.MQTT_ERR_CONN_LOST
 
     def _easy_log(self, level: LogLevel, fmt: str, *args: object) -> None:

@@ -32,6 +32,7 @@ tests)
     has strace || missing="$missing strace"
     has lintian || missing="$missing lintian"
     has systemd-analyze || missing="$missing systemd"
+    has faketime || missing="$missing faketime"
     has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
     [ -d /usr/share/zoneinfo/Europe ] || missing="$missing tzdata"
     ;;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
@@ -246,6 +247,30 @@ def test_an_open_alert_ends_with_a_reason_when_the_gateway_stops(
     assert consumer.events[-1]["data"]["reason"] == "gateway stopped"
 
 
+def test_an_alert_that_was_open_when_the_gateway_was_killed_is_ended_by_the_next_run(
+    gateway: Gateway, mosquitto: Mosquitto, consume: Consume
+) -> None:
+    gateway.configure(INPUT)
+    consumer = consume("vedette/#")
+    gateway.start()
+    gateway.wait_connected()
+    send(consumer, "plant/pump1/raw", incident(1000.0)[:9])
+    wait_for(lambda: phases(consumer) == ["new"], "new")
+    gateway.kill()
+    gateway.start()
+    wait_for(lambda: phases(consumer) == ["new", "end"], "end")
+    new, end = consumer.events
+    assert end["data"]["alert_id"] == new["data"]["alert_id"]
+    assert (end["data"]["seq"], end["data"]["reason"]) == (2, "gateway restarted")
+    assert end["data"]["end"] == new["time"]
+    assert [int(event["sequence"]) for event in consumer.events] == [1, 2]
+    gateway.kill()
+    gateway.start()
+    gateway.wait_connected(3)
+    assert gateway.stop() == 0
+    assert {event["id"] for event in consumer.events} == {new["id"], end["id"]}
+
+
 def test_a_file_is_replayed_and_its_bad_rows_are_counted(
     gateway: Gateway, mosquitto: Mosquitto, consume: Consume
 ) -> None:
@@ -313,6 +338,28 @@ def test_listen_gives_json_and_leaves_out_duplicates(mosquitto: Mosquitto, consu
     assert listener.returncode == 0, err
     assert [json.loads(line)["id"] for line in out.splitlines()] == ["a", "b"]
     assert len(acks.seen) >= 3  # the duplicate was acknowledged too
+
+
+def test_listen_with_a_state_file_knows_after_a_restart_what_it_has_printed(
+    gateway: Gateway, mosquitto: Mosquitto, consume: Consume
+) -> None:
+    publisher = consume("vedette/gw7/ack")
+    state = str(gateway.folder / "state.db")
+    data = {"phase": "new", "severity": 1.5, "channels": [{"name": "x", "share": 1.0}]}
+    event = {"id": "a", "source": "/gw7/s1", "type": "io.vedette.alert.new", "time": "t", "data": data}
+    printed = []
+    for last in ("a", "b"):
+        listener = start_listening(mosquitto, "--json", "--state", state, "--count", "1", "--timeout", "30")
+        assert listener.stderr is not None
+        while "connected to" not in listener.stderr.readline():
+            pass
+        time.sleep(0.5)  # it subscribes
+        for identity in dict.fromkeys(("a", last)):
+            publisher.publish("vedette/gw7/alert/s1", json.dumps({**event, "id": identity}))
+        out, err = listener.communicate(timeout=60)
+        assert listener.returncode == 0, err
+        printed += [json.loads(line)["id"] for line in out.splitlines()]
+    assert printed == ["a", "b"]
 
 
 def _published_to_somebody(publisher: Consumer, event: dict[str, object]) -> bool:

@@ -1,0 +1,24 @@
+"""``vedette run`` that also says which alerts it has committed: what a ledger outside the daemon is kept from."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from vedette.runtime import logs
+from vedette.runtime.config import load_gateway
+from vedette.runtime.daemon import Daemon
+
+
+def main() -> None:
+    """Run the gateway of the configuration that is the first argument."""
+    handler = logging.StreamHandler()  # every line: the log of `vedette run` leaves some out in a flood
+    handler.setFormatter(logs.TextLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("vedette.runtime.delivery").setLevel(logging.DEBUG)
+    Daemon(load_gateway(Path(sys.argv[1]))).run()
+
+
+if __name__ == "__main__":
+    main()
