@@ -14,7 +14,7 @@ from typing import Any
 from vedette.compress import flatbuffer
 from vedette.compress.boards import Board
 from vedette.errors import BoardError
-from vedette.runtime.detector import ScoreSpec
+from vedette.runtime.score_spec import ScoreSpec
 from vedette.runtime.signal import SignalSpec
 
 # The operators that compute; the others of a network reshape.

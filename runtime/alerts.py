@@ -120,6 +120,11 @@ class AlertTracker:
         """The open incident as last told, or None."""
         return self._open if self._told else None
 
+    @property
+    def quiet(self) -> bool:
+        """Whether a score at or below the threshold would change nothing, so that :meth:`step` can be left out."""
+        return not (self._recent or self._open)
+
     def step(self, time: float, reading: Reading) -> Alert | None:
         """Take the score of the window that ends at ``time``; return what there is to tell, if anything."""
         score, last, self._last_time = reading.score, self._last_time, time
@@ -148,6 +153,14 @@ class AlertTracker:
         self._forget()
         self._closed_at = time
         return self._ended(ended, reason) if told else None
+
+    def restart(self) -> None:
+        """Forget what came, cooldown included: the times to come have nothing to do with those before. No incident may
+        be open."""
+        self._forget()
+        self._last_time = -math.inf
+        self._closed_at = None
+        self._counted_muted = False
 
     def _count(self, time: float, above: bool) -> None:
         self._number += 1

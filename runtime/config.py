@@ -40,6 +40,7 @@ from vedette.runtime.timeline import REORDER_KEYS, TimePolicy
 DEFAULT_OUTBOX = "/var/lib/vedette/outbox.db"
 DEFAULT_OUTBOX_MB, LEAST_OUTBOX_MB = 64, 4
 DEFAULT_QUEUE = 10_000
+DEFAULT_LATENCY_MS = 10
 DEFAULT_DEVICES = 1000
 PORT_TLS, PORT_PLAINTEXT = 8883, 1883
 
@@ -70,6 +71,7 @@ class GatewayConfig:
     outbox_max_bytes: int
     max_payload_bytes: int
     max_queued: int
+    max_latency_s: float
     interpreter: str | None
     streams: tuple[StreamConfig, ...]
     maintenance: Maintenance
@@ -99,6 +101,7 @@ def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> Gate
         outbox_max_bytes=_integer(outbox, "max_mb", DEFAULT_OUTBOX_MB, low=LEAST_OUTBOX_MB, high=1_000_000) * 2**20,
         max_payload_bytes=_integer(limits, "max_payload_bytes", MAX_BYTES, low=64, high=8 * MAX_BYTES),
         max_queued=_integer(limits, "max_queued", DEFAULT_QUEUE, low=1, high=1_000_000),
+        max_latency_s=_integer(limits, "max_latency_ms", DEFAULT_LATENCY_MS, low=0, high=10_000) / 1000,
         interpreter=interpreter,
         streams=streams,
         maintenance=read_maintenance(keys, [stream.name for stream in streams]),

@@ -33,7 +33,7 @@ SCALARS: dict[str, dict[str, type]] = {
         "allow_plaintext": bool,
     },
     "outbox": {"path": str, "max_mb": int},
-    "input": {"max_payload_bytes": int, "max_queued": int},
+    "input": {"max_payload_bytes": int, "max_queued": int, "max_latency_ms": int},
     "trust": {"allow_unsigned": bool},
     "alerts": {"max_per_hour": int},
     **OBSERVE_SCALARS,

@@ -41,7 +41,8 @@ from vedette.runtime.reload import Loaded, Reloader, ReloadResult, Running
 from vedette.runtime.sources import SOURCES
 from vedette.runtime.sources.base import Arrival, Source, SourceContext, SourceEnded
 from vedette.runtime.status import RejectionLog, StatusTeller
-from vedette.runtime.streams import Device, StreamEntry
+from vedette.runtime.stream import StreamGroup
+from vedette.runtime.streams import Device, StreamEntry, score
 from vedette.runtime.systemd import Notifier
 from vedette.runtime.watch import EntryWatch
 from vedette.runtime.watchdog import Sign, Watchdog
@@ -82,7 +83,7 @@ class Daemon:
         self._ticked = time.monotonic()
         self._failures: dict[str, DataError] = {}
         self._rejections = RejectionLog()
-        self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES)
+        self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES, max_latency_s=config.max_latency_s)
         # Entries and sources by numbers that are never used again, since samples on their way carry them.
         self._loaded: Loaded = {}
         self._streams = dict(enumerate(config.streams))
@@ -158,8 +159,11 @@ class Daemon:
                 self._acknowledge(item.payload)
             elif isinstance(item, ReloadResult):
                 self._take_over(item)
+        now = time.monotonic()
         for entry in self._entries.values():
-            entry.due(time.monotonic())
+            entry.due(now)
+        for _, group in self._loaded.values():
+            score(group)
         if items:
             self._rounds += 1
             self._observer.scored(time.perf_counter() - begun)
@@ -211,12 +215,12 @@ class Daemon:
         log.info("stopped: %s", json.dumps(counters), extra=about(Event.STOPPED, counters=counters))
 
     def _entry(self, number: int, config: StreamConfig, loaded: Loaded) -> StreamEntry:
-        """Load the entry's bundle; entries with the same file share it and its model."""
+        """Load the entry's bundle; entries with the same file share it, and their streams are scored together."""
         key = reload.key(config)
         if key not in loaded:
             bundle = bundles.read(config.bundle)
-            loaded[key] = bundle, bundle.load_model(package=self._config.interpreter)
-        bundle, model = loaded[key]
+            loaded[key] = bundle, StreamGroup(bundle.manifest, bundle.load_model(package=self._config.interpreter))
+        bundle, group = loaded[key]
         signal = bundle.manifest.signal
         check_fault_channels(config.faults, signal, stream=config.name)
         unsure = config.source.check(signal, f'stream "{config.name}": source')
@@ -228,7 +232,7 @@ class Daemon:
         entry = StreamEntry(
             config.name,
             bundle,
-            model,
+            group,
             policy=config.alert.apply(bundle.manifest.alert),
             max_devices=config.max_devices,
             max_payload_bytes=self._config.max_payload_bytes,
@@ -469,6 +473,7 @@ class Daemon:
         """Let go of an entry: its open alerts end, what it counted stays counted."""
         entry = self._entries.pop(number)
         entry.close_alerts(reason)
+        entry.leave()
         self._retired.update(samples=entry.samples, rejected=entry.rejected)
         cap = self._own_caps.pop(number, None)
         if cap:

@@ -7,222 +7,197 @@ averaged over the channels, and smoothed by a causal exponential mean; divided b
 *term*. The score is the geometric mean of (1 + term), less 1: the product of the terms' tail probabilities under the
 heavy-tailed law P(term > t) = 1 / (1 + t), back on the scale of a term. Higher is more anomalous, a normal window
 scores about 1, and a score uses only the samples pushed so far.
+
+A detector scores any number of streams. What they push together goes through the model together, and gives the same
+bits as if each sample had come alone.
 """
 
 from __future__ import annotations
-
-import math
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.interpreter import Model, quantized_bounds
-from vedette.runtime.prototypes import NearestPrototype, Prototypes
-from vedette.runtime.ring import WindowRing
+from vedette.runtime.interpreter import MAX_BATCH, Model
+from vedette.runtime.missing import MissingValues, SampleRejectedError
+from vedette.runtime.reading import Reading, Readings
+from vedette.runtime.ring import Integers, WindowRows
+from vedette.runtime.score_spec import ScoreSpec
+from vedette.runtime.scorer import Scorer
 from vedette.runtime.signal import MAX_READING, FloatArray, SignalSpec
+from vedette.runtime.smoothing import ErrorMeans
 
-# Errors are divided by no less: the least float32 that has all its digits. It is no expression, as tflite-runtime makes
-# Arm CPUs round what is smaller to zero, of which NumPy's finfo warns.
-SMALLEST_ERROR = np.float32(2.0**-126)
+__all__ = ["Detector", "Reading", "Readings", "SampleRejectedError"]
 
-
-@dataclass(frozen=True)
-class TermSpec:
-    """How the residual of one expectation becomes a term of the score.
-
-    ``residual_scale`` is the residual's spread on normal data, one value per channel, in standardised units.
-    ``smoothing`` is the weight of the newest error in the exponential mean, in (0, 1]; 1 is no smoothing.
-    ``level`` is the mean error on normal data, by which the smoothed error is divided.
-    """
-
-    residual_scale: tuple[float, ...]
-    smoothing: float
-    level: float
-
-
-@dataclass(frozen=True)
-class PrototypeSpec:
-    """The prototypes, and how their residual becomes a term of the score."""
-
-    prototypes: Prototypes
-    term: TermSpec
-
-
-@dataclass(frozen=True)
-class ScoreSpec:
-    """How the residuals become a score.
-
-    ``prediction`` is the network's term; ``nearest`` the prototypes', where there are any. ``residual_clip`` bounds a
-    residual, in spreads: beyond that, it says no more by being larger.
-    """
-
-    prediction: TermSpec
-    nearest: PrototypeSpec | None
-    residual_clip: float
-
-    @property
-    def terms(self) -> tuple[TermSpec, ...]:
-        """The terms of the score: one or two."""
-        return (self.prediction, self.nearest.term) if self.nearest else (self.prediction,)
-
-
-class Reading(NamedTuple):
-    """The result of one window.
-
-    ``terms`` are the score's terms. ``errors`` ``(terms, channels)`` are the bounded squared errors, smoothed,
-    in spreads. ``observed`` and ``expected`` (by the network) are the last row, in standardised units.
-    """
-
-    score: float
-    terms: tuple[float, ...]
-    errors: FloatArray
-    observed: FloatArray
-    expected: FloatArray
-
-    @property
-    def shares(self) -> FloatArray:
-        """Each channel's share of the score, shape ``(channels,)``, summing to 1.
-
-        A term gives its part of the score's logarithm to the channels in proportion to their errors.
-        """
-        logarithms = np.log1p(self.terms)
-        weights = logarithms / np.maximum(self.errors.sum(axis=1), SMALLEST_ERROR)
-        shares: FloatArray = (weights @ self.errors).astype(np.float32)
-        total = float(shares.sum())
-        return shares / np.float32(total) if total > 0.0 else np.full_like(shares, 1.0 / len(shares))
-
-
-class SampleRejectedError(DataError):
-    """A sample that cannot be scored; the stream goes on with the next one."""
+# Rows of one stream that fit in before its window is moved: the more, the longer the runs of a stream that are scored
+# together, and the more memory each stream takes. A recorded series is alone, and takes as many as go at once.
+ROOM = 64
+_NUMBERS = np.arange(MAX_BATCH)
+_NUMBERS.flags.writeable = False
+Flags = npt.NDArray[np.bool_]
 
 
 class Detector:
-    """Scores one stream. Several detectors may share one :class:`Model`.
+    """Scores the streams of one signal. Several detectors may share one :class:`Model`.
+
+    The first stream is there from the beginning, number 0; :meth:`add` makes others.
 
     >>> reading = detector.push(np.array([0.1, 0.2]))      # doctest: +SKIP
     """
 
-    def __init__(self, signal: SignalSpec, score: ScoreSpec, model: Model) -> None:
+    def __init__(self, signal: SignalSpec, score: ScoreSpec, model: Model, *, room: int = ROOM) -> None:
+        """``room`` is how many rows of one stream are taken in at once."""
         width = len(signal.channels)
         self.signal = signal
-        self.model = model
-        # Arrays for all constants and results: at these sizes a Python number or a new array costs more than the sum.
-        terms = score.terms
-        self._residual_clip = _constants(-score.residual_clip, score.residual_clip)
-        self._whiten = np.array([1.0 / np.asarray(term.residual_scale) for term in terms], np.float32)
-        self._smoothing = np.array([[term.smoothing] for term in terms], np.float32)
-        self._levels = width * np.array([term.level for term in terms])
-        self._input, self._output = model.input.quantization, model.output.quantization
-        if self._input:
-            self._input_steps = _constants(self._input.scale, self._input.zero_point)
-            self._input_bounds = _constants(*quantized_bounds(signal.input_clip, self._input))
-        else:
-            self._input_bounds = _constants(-signal.input_clip, signal.input_clip)
-        if self._output:
-            self._output_steps = _constants(self._output.scale, self._output.zero_point)
-        self._nearest: NearestPrototype | None = None
-        if score.nearest:
-            self._nearest = NearestPrototype(score.nearest.prototypes, channels=width, quantization=self._input)
-        self._row, self._residual = np.empty(width, np.float32), np.empty((len(terms), width), np.float32)
-        self._size = np.empty(width)
-        self._ring = WindowRing(window=signal.window, channels=width, dtype=np.int8 if self._input else np.float32)
-        self.reset()
+        self.streams = 1
+        self._scorer = Scorer(signal, score, model)
+        self._missing = MissingValues(signal)
+        self._rows = WindowRows(window=signal.window, channels=width, dtype=self._scorer.dtype, room=room)
+        self._means = ErrorMeans(self._scorer.terms, width)
+        # By stream: rows since its window began, and where a batch saw it last.
+        self._filled = np.zeros(1, np.int64)
+        self._seen = np.zeros(1, np.int64)
 
-    def reset(self) -> None:
-        """Forget the stream: the next score comes after one full window."""
-        self._restart()
-        self._held = np.zeros(len(self.signal.channels), np.int64)
-        self._last = np.full(len(self.signal.channels), np.nan)
+    @property
+    def model(self) -> Model:
+        """What scores the windows."""
+        return self._scorer.model
 
-    def _restart(self) -> None:
-        """Start the window and the smoothing afresh; the channels' last values stay."""
-        self._ring.clear()
-        self._since_window = 0
-        self._errors: FloatArray | None = None
+    @property
+    def bytes_per_stream(self) -> int:
+        """What the arrays of one stream take."""
+        parts = (self._rows, self._missing, self._means)
+        return sum(part.bytes_per_stream for part in parts) + self._filled.itemsize + self._seen.itemsize
 
-    def push(self, values: npt.NDArray[np.float64]) -> Reading | None:
+    def add(self) -> int:
+        """A further stream; returns its number."""
+        number, self.streams = self.streams, self.streams + 1
+        if self.streams > len(self._filled):
+            more = len(self._filled)
+            self._filled = np.append(self._filled, np.zeros(more, np.int64))
+            self._seen = np.append(self._seen, np.zeros(more, np.int64))
+            for part in (self._rows, self._missing, self._means):
+                part.grow(len(self._filled))
+        return number
+
+    def reset(self, stream: int = 0) -> None:
+        """Forget a stream: its next score comes after one full window."""
+        self._filled[stream] = 0
+        self._missing.reset(stream)
+
+    def push(self, values: npt.NDArray[np.float64], *, stream: int = 0) -> Reading | None:
         """Take one sample, shape ``(channels,)`` in sensor units, NaN where a value is missing.
 
-        What is infinite or beyond :data:`~vedette.runtime.signal.MAX_READING` is missing too. The array is kept, so the
-        caller must not change it afterwards.
+        What is infinite or beyond :data:`~vedette.runtime.signal.MAX_READING` is missing too.
 
         Returns a :class:`Reading` when the sample completes a window, else None. Raises :class:`SampleRejectedError`
-        for a sample that the missing policy does not cover; after too long a gap the window starts afresh.
+        for a sample that the missing policy does not cover, and :class:`DataError` where that is to fail; after too
+        long a gap the window starts afresh.
         """
-        if not np.maximum.reduce(np.abs(values, out=self._size)) <= MAX_READING:  # NaN fails this too
-            values = self._fill(values)
+        readings = self.push_many(np.array([stream]), values[None])
+        for error in readings.rejected.values():
+            raise error
+        return readings.at(0) if len(readings.rows) else None
+
+    def push_many(
+        self, streams: Integers, values: npt.NDArray[np.float64], broken: Flags | None = None
+    ) -> Readings:  # fmt: skip
+        """Take samples ``(n, channels)``, as :meth:`push` does, of ``streams`` ``(n,)``; each stream's in order.
+
+        Where ``broken`` ``(n,)``, a stream starts afresh with that sample.
+        """
+        if not len(streams):
+            return Readings.none(self._scorer.terms, len(self.signal.channels))
+        if len(streams) <= MAX_BATCH:
+            return self._push_batch(streams, values, broken)
+        parts = []
+        for start in range(0, len(streams), MAX_BATCH):
+            part = slice(start, start + MAX_BATCH)
+            found = self._push_batch(streams[part], values[part], None if broken is None else broken[part])
+            parts.append(found.shifted(start))
+        return Readings.joined(parts)
+
+    def _push_batch(self, streams: Integers, values: npt.NDArray[np.float64], broken: Flags | None) -> Readings:
+        rejected: dict[int, DataError] = {}
+        kept: Integers | None = None
+        largest = np.abs(values).max()
+        restarted: list[int] = []
+        if largest <= MAX_READING:  # NaN fails this too
+            self._missing.complete(streams, values)
         else:
-            self._held.fill(0)
-            self._last = values
-        observed = self.signal.standardise(values)
-        self._push_row(observed)
-        if not self._ring.full:
-            return None
-        self._since_window += 1
-        if self._errors is not None and self._since_window < self.signal.stride:
-            return None
-        self._since_window = 0
-        return self._score(observed)
+            filled = self._missing.fill(streams, values, broken)
+            values, broken, rejected, restarted = filled.values, filled.broken, filled.rejected, filled.restarted
+            if rejected:
+                kept = filled.kept
+                streams, values, broken = streams[kept], values[kept], broken[kept]
+        if broken is not None and not broken.any():
+            broken = None
+        readings = self._score(streams, self._scorer.standardise(values, largest), broken)
+        self._filled[restarted] = 0
+        if kept is not None:
+            readings = readings.placed(kept)
+        return readings.with_rejected(rejected) if rejected else readings
 
-    def _push_row(self, observed: FloatArray) -> None:
-        """Put a standardised row into the ring in the form that the model reads."""
-        row, (low, high) = self._row, self._input_bounds
-        if self._input:
-            scale, zero_point = self._input_steps
-            np.divide(observed, scale, out=row)
-            np.rint(row, out=row)
-            np.add(row, zero_point, out=row)
-            observed = row
-        np.maximum(observed, low, out=row)
-        np.minimum(row, high, out=row)
-        self._ring.push(row)
+    def _score(self, streams: Integers, observed: FloatArray, broken: Flags | None) -> Readings:
+        """Put standardised rows into their windows, and score those that are due."""
+        count = len(streams)
+        if not count:
+            return Readings.none(self._scorer.terms, len(self.signal.channels))
+        numbers = _NUMBERS[:count]
+        self._seen[streams] = numbers
+        if (self._seen[streams] == numbers).all():
+            return self._score_runs(streams, observed, broken, rank=None, most=1)
+        # Several rows of a stream: they must stand together, and not be more than there is room for.
+        order = np.argsort(streams, kind="stable")
+        streams = streams[order]
+        begins = np.flatnonzero(np.diff(streams, prepend=-1))
+        rank = numbers - np.repeat(begins, np.diff(begins, append=count))
+        most, room = int(rank.max()) + 1, self._rows.room
+        parts = []
+        for first in range(0, most, room):
+            part = slice(None) if most <= room else np.flatnonzero((rank >= first) & (rank < first + room))
+            rows = order[part]
+            found = self._score_runs(
+                streams[part],
+                observed[rows],
+                None if broken is None else broken[rows],
+                rank=rank[part] - first,
+                most=min(most - first, room),
+            )
+            parts.append(found.placed(rows))
+        return Readings.joined(parts).in_order()
 
-    def _score(self, observed: FloatArray) -> Reading:
-        window, residual = self._ring.newest(), self._residual
-        expected: FloatArray = self.model.run(window)[0]
-        if self._output:
-            scale, zero_point = self._output_steps
-            expected = np.subtract(expected, zero_point)
-            np.multiply(expected, scale, out=expected)
-        np.subtract(observed, expected, out=residual[0])
-        if self._nearest:
-            np.subtract(observed, self._nearest.last_row(window), out=residual[1])
-        np.multiply(residual, self._whiten, out=residual)
-        low, high = self._residual_clip
-        np.maximum(residual, low, out=residual)
-        np.minimum(residual, high, out=residual)
-        errors = np.square(residual)
-        if self._errors is not None:
-            np.subtract(errors, self._errors, out=errors)
-            np.multiply(errors, self._smoothing, out=errors)
-            np.add(errors, self._errors, out=errors)
-        self._errors = errors
-        # A sum of NumPy's own, whose order is the same on every CPU; that of a dot product is the BLAS library's.
-        terms = tuple((np.add.reduce(errors, axis=1) / self._levels).tolist())
-        score = terms[0] if len(terms) == 1 else math.sqrt((1.0 + terms[0]) * (1.0 + terms[1])) - 1.0
-        return Reading(score, terms, errors, observed, expected)
+    def _score_runs(
+        self, streams: Integers, observed: FloatArray, broken: Flags | None, *, rank: Integers | None, most: int
+    ) -> Readings:
+        """The same where the rows of a stream stand together and count up in ``rank`` to ``most``; None: all differ."""
+        ends = self._rows.push(streams, rank, most, self._scorer.model_rows(observed))
+        filled = self._filled[streams]
+        filled += 1 if rank is None else rank + 1
+        if broken is not None:
+            _restart(filled, broken, rank)
+        self._filled[streams] = filled
 
-    def _fill(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Apply the missing policy to a sample with values that are no measurements."""
         signal = self.signal
-        missing = ~(np.abs(values) <= MAX_READING)
-        named = ", ".join(signal.names[i] for i in np.flatnonzero(missing)[:5])
-        if signal.missing == "fail":
-            raise DataError(f'no value for {named}; missing = "fail" is set (other policies: hold, drop)')
-        if signal.missing == "drop":
-            raise SampleRejectedError(f'no value for {named}; missing = "drop" is set')
-        self._held = np.where(missing, self._held + 1, 0)
-        self._last = np.where(missing, self._last, values)
-        never = np.isnan(self._last).any()
-        if never or self._held.max() > signal.max_hold:
-            self._restart()
-            because = "and none before it to hold" if never else f"for more than {signal.max_hold} samples"
-            raise SampleRejectedError(f"no value for {named}{',' if never else ''} {because}")
-        return self._last
+        beyond = filled - signal.window
+        rows, lowest = _NUMBERS[: len(streams)], beyond.min()
+        if lowest < 0 or signal.stride > 1:
+            rows = np.flatnonzero((beyond >= 0) & (beyond % signal.stride == 0))
+            if not len(rows):
+                return Readings.none(self._scorer.terms, len(signal.channels))
+            ends, observed, streams, beyond = ends[rows], observed[rows], streams[rows], beyond[rows]
+        errors, expected = self._scorer.errors(self._rows.windows(ends), observed)
+        first = None if lowest > 0 else beyond == 0
+        self._means.update(streams, errors, first, self._scorer.smoothing, apart=rank is None)
+        scores, terms = self._scorer.scores(errors)
+        return Readings(rows, scores, terms, errors, observed, expected, {})
 
 
-def _constants(*values: float) -> tuple[FloatArray, ...]:
-    return tuple(np.array(value, np.float32) for value in values)
+def _restart(filled: Integers, broken: Flags, rank: Integers | None) -> None:
+    """Count afresh, in place, from each broken row on to the end of its stream's run."""
+    if rank is None:
+        filled[broken] = 1
+        return
+    numbers = np.arange(len(filled))
+    since = numbers - np.maximum.accumulate(np.where(broken, numbers, -1))
+    np.copyto(filled, since + 1, where=since <= rank)

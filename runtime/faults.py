@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.runtime.gate import Gate
+from vedette.runtime.samples import Values
 from vedette.runtime.signal import MAX_READING, Channel, SignalSpec
 
 FaultKind = Literal["silence", "rejected", "missing", "range", "flat"]
@@ -120,8 +121,8 @@ class FaultMonitor:
         """The open faults as last told."""
         return tuple(life.told for life in self._lives.values() if life.told is not None)
 
-    def push(self, time: float, values: Rows) -> Sequence[FaultStep]:
-        """Take a sample of ``time`` (seconds) that came in order: ``(channels,)``, NaN where missing."""
+    def push(self, time: float, values: Values) -> Sequence[FaultStep]:
+        """Take a sample of ``time`` (seconds) that came in order: one value per channel, NaN where missing."""
         steps: Sequence[FaultStep] = ()
         if self._rejected:
             steps = self._usable_again(time)

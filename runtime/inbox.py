@@ -18,7 +18,9 @@ class Inbox:
     A live source offers its samples, and what finds no room is lost and counted; a finite source waits for room.
     """
 
-    def __init__(self, *, max_items: int, max_bytes: int) -> None:
+    def __init__(self, *, max_items: int, max_bytes: int, max_latency_s: float = 0.0) -> None:
+        """``max_latency_s`` is how long samples wait for others, with which they are then handed out."""
+        self._max_latency_s = max_latency_s
         self._max_items, self._max_bytes = max_items, max_bytes
         self._samples: deque[tuple[Any, int]] = deque()
         self._events: deque[Any] = deque()
@@ -65,10 +67,16 @@ class Inbox:
             return True
 
     def take(self, timeout: float) -> list[Any]:
-        """All events and then up to 500 samples, in order; waits up to ``timeout`` seconds for the first."""
+        """All events and then up to 500 samples, in order.
+
+        Waits up to ``timeout`` seconds for the first. Samples then wait for further ones, for as long as they may and
+        nothing else is to be done: a round costs more than a sample, and changing threads more than receiving one.
+        """
         with self._changed:
             if not self._samples and not self._events:
                 self._changed.wait(timeout)
+            if self._max_latency_s and 0 < len(self._samples) < MAX_ROUND:
+                self._changed.wait_for(self._worth_a_round, self._max_latency_s)
             items = list(self._events)
             self._events.clear()
             for _ in range(min(len(self._samples), MAX_ROUND)):
@@ -94,11 +102,15 @@ class Inbox:
         """Samples that wait."""
         return len(self._samples)
 
+    def _worth_a_round(self) -> bool:
+        return len(self._samples) >= MAX_ROUND or bool(self._events) or self._closed
+
     def _full(self) -> bool:
         return len(self._samples) >= self._max_items or self._bytes >= self._max_bytes
 
     def _append(self, item: Any, size: int) -> None:
         self._samples.append((item, size))
         self._bytes += size
-        if len(self._samples) == 1:
+        # Whoever takes is woken by the first, and then by the last that it waits for.
+        if len(self._samples) in (1, MAX_ROUND):
             self._changed.notify_all()

@@ -32,6 +32,8 @@ PACKAGES = {
 }
 # The NumPy kernels, by family. D is that of TFLite Micro and CMSIS-NN.
 REFERENCES = {f"reference-{family}": family for family in FAMILIES}
+# Windows in one invocation at most: more cost no less each, and their memory stays.
+MAX_BATCH = 512
 # What a manifest says of a bundle for a board without an interpreter: compiled into its firmware.
 FIRMWARE = "firmware"
 
@@ -73,8 +75,9 @@ class Model:
     """A loaded .tflite model with one input and one output.
 
     ``run`` is the whole of it on the hot path: the input array in, the output array out, a copy. ``resize_batch(n)``
-    makes the next inputs ``(n, ...)``; it raises :class:`ModelError` where the model's batch is fixed. ``package``,
-    ``version`` and rounding ``family`` say what runs it.
+    makes the next inputs ``(n, ...)``; it raises :class:`ModelError` where the model's batch is fixed. ``run_many``
+    takes any number of windows, with as few invocations as the model allows. ``package``, ``version`` and rounding
+    ``family`` say what runs it.
     """
 
     def __init__(self, data: bytes, *, package: str | None = None, threads: int = 1) -> None:
@@ -93,7 +96,46 @@ class Model:
         self.input, self.output = engine.input, engine.output
         # The engine's own methods, as a call more is felt at three microseconds a window.
         self.run = engine.run
-        self.resize_batch = engine.resize_batch
+        self._resize = engine.resize_batch
+        self._batch = self.input.shape[0]
+        self._fixed = False
+
+    def resize_batch(self, batch: int) -> None:
+        """Make the next inputs of ``run`` ``(batch, ...)``. Raises :class:`ModelError` where the batch is fixed."""
+        self._resize(batch)
+        self._batch = batch
+
+    def run_many(self, windows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The outputs of any number of windows, which are the same whether a window is alone or among others.
+
+        A batch is resized to fit: that costs as little as a single invocation, and filling up a larger one costs more.
+        Where the model's batch is fixed at one, the windows go through it one after another.
+        """
+        count = len(windows)
+        if count == self._batch:
+            return self.run(windows)
+        if self._fixed or count == 0:
+            return self._each(windows)
+        if count > MAX_BATCH:
+            parts = [self.run_many(windows[i : i + MAX_BATCH]) for i in range(0, count, MAX_BATCH)]
+            return np.concatenate(parts)
+        try:
+            self.resize_batch(count)
+        except ModelError:
+            self._fixed = True
+            return self._each(windows)
+        outputs = self.run(windows)
+        if len(outputs) != count:  # a shape inside the model is fixed
+            self.resize_batch(1)
+            self._fixed = True
+            return self._each(windows)
+        return outputs
+
+    def _each(self, windows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        outputs = np.empty((len(windows), *self.output.shape[1:]), self.output.dtype)
+        for number in range(len(windows)):
+            outputs[number] = self.run(windows[number : number + 1])[0]
+        return outputs
 
 
 class _Interpreter:
@@ -125,6 +167,8 @@ class _Interpreter:
             self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]), strict=True)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
+            self._interpreter.resize_tensor_input(self._input_index, self.input.shape)
+            self._interpreter.allocate_tensors()
             raise ModelError(_batch_hint(batch)) from error
 
 

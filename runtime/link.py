@@ -14,7 +14,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import paho.mqtt.client as mqtt
@@ -46,6 +46,8 @@ GOODBYE_S = 1.0
 MAX_PACKET_BYTES = 16 * 1024 * 1024
 # Messages on their way at one time where the broker does not ask for fewer; it may (mosquitto: 20).
 WINDOW = 16
+# Topics whose handlers are remembered.
+MAX_ROUTED = 10_000
 # PUBACK reason codes (MQTT 5, table 3-4).
 NO_SUBSCRIBERS, FIRST_FAILURE = 0x10, 0x80
 _UNSUPPORTED_PROTOCOL = 0x84
@@ -93,7 +95,7 @@ class Link:
         self._post, self._will, self._session_expiry_s = post, will, session_expiry_s
         self._handlers: dict[str, list[Handler]] = {}
         self._qos: dict[str, int] = {}
-        self._routes = MQTTMatcher()  # type: ignore[no-untyped-call]
+        self._routes = _Routes({})
         self._results: dict[int, tuple[Result, float]] = {}
         self._subscribing: dict[int, str] = {}
         self._client: Client | None = None
@@ -112,7 +114,7 @@ class Link:
         new = topic_filter not in self._handlers
         self._qos[topic_filter] = max(qos, self._qos.get(topic_filter, 0))
         self._handlers[topic_filter] = [*self._handlers.get(topic_filter, []), handler]
-        self._set_routes()
+        self._routes = _Routes(self._handlers)
         if new and self.online:
             self._subscribe_at_broker(topic_filter)
 
@@ -126,7 +128,7 @@ class Link:
             self.refused_topics.pop(topic_filter, None)
             if self._client is not None and self.online:
                 self._client.unsubscribe(topic_filter)
-        self._set_routes()
+        self._routes = _Routes(self._handlers)
 
     def publish(self, topic: str, payload: bytes, result: Result | None = None, *, retain: bool = False) -> bool:
         """Publish with QoS 1; False where there is no connection. ``result`` is called by :meth:`handle`."""
@@ -265,13 +267,6 @@ class Link:
         if mid is not None:
             self._subscribing[mid] = topic_filter
 
-    def _set_routes(self) -> None:
-        """Route messages anew, at one stroke: the network thread may be in the middle of one."""
-        routes = MQTTMatcher()  # type: ignore[no-untyped-call]
-        for topic_filter, handlers in self._handlers.items():
-            routes[topic_filter] = handlers
-        self._routes = routes
-
     def _suback(self, mid: int, codes: list[int]) -> None:
         topic_filter = self._subscribing.pop(mid, None)
         if topic_filter is not None and max(codes) >= FIRST_FAILURE:
@@ -324,11 +319,11 @@ class Link:
         except UnicodeDecodeError:
             topic = ""
         if topic and not message.retain:
-            for handlers in self._routes.iter_match(topic):  # type: ignore[no-untyped-call]
-                received = [self._received(handler, message) for handler in handlers]
-                if not all(received):
-                    return
-        client.ack(message.mid, message.qos)
+            received = [self._received(handler, message) for handler in self._routes.handlers(topic)]
+            if not all(received):
+                return
+        if message.qos:
+            client.ack(message.mid, message.qos)
 
     def _received(self, handler: Handler, message: mqtt.MQTTMessage) -> bool:
         try:
@@ -340,6 +335,28 @@ class Link:
                 extra = about(Event.MESSAGE_FAILED, topic=message.topic)
                 log.error("a message on %s could not be handled: %s: %s (%d so far)", *told, extra=extra)
             return False
+
+
+class _Routes:
+    """Which handlers a message goes to. Made anew for each change, at one stroke: the network thread may be in the
+    middle of a message."""
+
+    def __init__(self, handlers: Mapping[str, list[Handler]]) -> None:
+        self._matcher = MQTTMatcher()  # type: ignore[no-untyped-call]
+        for topic_filter, found in handlers.items():
+            self._matcher[topic_filter] = found
+        self._found: dict[str, tuple[Handler, ...]] = {}
+
+    def handlers(self, topic: str) -> tuple[Handler, ...]:
+        """Network thread: the handlers of a topic, remembered as long as there are not too many."""
+        found = self._found.get(topic)
+        if found is None:
+            matching = self._matcher.iter_match(topic)  # type: ignore[no-untyped-call]
+            found = tuple(handler for handlers in matching for handler in handlers)
+            if len(self._found) >= MAX_ROUTED:
+                self._found.clear()
+            self._found[topic] = found
+        return found
 
 
 def _no_hook(session_present: bool) -> None:

@@ -16,10 +16,10 @@ import numpy as np
 from vedette.errors import BundleError, DataError
 from vedette.runtime import strict_json
 from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.interpreter import Quantization
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.prototypes import Prototypes
+from vedette.runtime.score_spec import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.signal import Channel, SignalSpec
 
 FORMAT = 2

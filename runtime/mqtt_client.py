@@ -14,6 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTPro
 from paho.mqtt.reasoncodes import ReasonCode
 
 from vedette.errors import ConfigError
+from vedette.runtime.buffered_reads import BufferedReads
 from vedette.runtime.tls_errors import explain
 
 
@@ -68,7 +69,7 @@ class MqttConfig:
         return context
 
 
-class Client(mqtt.Client):
+class Client(BufferedReads):
     """paho's client for a single connection attempt: no reconnecting by itself, and no silent end of its thread."""
 
     def __init__(self, config: MqttConfig, protocol: MQTTProtocolVersion, *, clean_session: bool) -> None:

@@ -18,6 +18,9 @@ import numpy.typing as npt
 from vedette.runtime.interpreter import Quantization, quantize
 from vedette.runtime.signal import FloatArray
 
+# Values of a window for which the sums of int8 products are exact in float32.
+EXACT_VALUES = 1024
+
 
 @dataclass(frozen=True)
 class Prototypes:
@@ -60,11 +63,12 @@ class Prototypes:
 
 
 class NearestPrototype:
-    """Finds the nearest prototype of a window.
+    """Finds the nearest prototype of each window.
 
     >>> prototypes = Prototypes.from_windows(np.array([[0, 0], [5, 6]], np.float32))
-    >>> NearestPrototype(prototypes, channels=1, quantization=None).last_row(np.array([[4, 4]], np.float32)).tolist()
-    [6.0]
+    >>> nearest = NearestPrototype(prototypes, channels=1, quantization=None)
+    >>> nearest.last_rows(np.array([[4, 4], [1, 0]], np.float32)).tolist()
+    [[6.0], [0.0]]
     """
 
     def __init__(self, prototypes: Prototypes, *, channels: int, quantization: Quantization | None) -> None:
@@ -77,13 +81,20 @@ class NearestPrototype:
         # |x - p|**2 = |x|**2 - 2 (x.p - |p|**2 / 2): the nearest has the largest bracket.
         self._half_squares = np.square(windows).sum(axis=1) * np.float32(0.5)
         self._last_rows = np.ascontiguousarray(last_rows)
-        self._window, self._bracket = np.empty(windows.shape[1], np.float32), np.empty(len(windows), np.float32)
+        # Sums that are exact do not depend on their order; others could depend on what else is in the batch.
+        self._exact = quantization is not None and windows.shape[1] <= EXACT_VALUES
+        self._window = np.empty(windows.shape[1], np.float32)
 
-    def last_row(self, window: npt.NDArray[np.generic]) -> FloatArray:
-        """The last row ``(channels,)``, standardised, of the prototype nearest to a window ``(1, window * channels)``,
-        which is in the model's input form."""
-        self._window[:] = window[0]
-        np.dot(self._windows, self._window, out=self._bracket)
-        np.subtract(self._bracket, self._half_squares, out=self._bracket)
-        row: FloatArray = self._last_rows[self._bracket.argmax()]
-        return row
+    def last_rows(self, windows: npt.NDArray[np.generic]) -> FloatArray:
+        """The last rows ``(n, channels)``, standardised, of the prototypes nearest to windows ``(n, window *
+        channels)``, which are in the model's input form."""
+        if self._exact and len(windows) > 1:
+            brackets = np.dot(windows.astype(np.float32), self._windows.T)
+        else:
+            brackets = np.empty((len(windows), len(self._windows)), np.float32)
+            for window, bracket in zip(windows, brackets, strict=True):
+                self._window[:] = window
+                np.dot(self._windows, self._window, out=bracket)
+        np.subtract(brackets, self._half_squares, out=brackets)
+        rows: FloatArray = self._last_rows[brackets.argmax(axis=1)]
+        return rows

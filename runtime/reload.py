@@ -20,7 +20,7 @@ from vedette.errors import ConfigError, SelfTestError, VedetteError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.bundle import Bundle
 from vedette.runtime.config import GatewayConfig, StreamConfig
-from vedette.runtime.interpreter import Model
+from vedette.runtime.stream import StreamGroup
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +33,12 @@ _SPELLED = {
     "outbox_max_bytes": "[outbox] max_mb",
     "max_payload_bytes": "[input] max_payload_bytes",
     "max_queued": "[input] max_queued",
+    "max_latency_s": "[input] max_latency_ms",
     "max_alerts_per_hour": "[alerts] max_per_hour",
 }
 
-# Bundles by resolved path.
-Loaded = dict[str, tuple[Bundle, Model]]
+# Bundles by resolved path, with the group that scores all their streams.
+Loaded = dict[str, tuple[Bundle, StreamGroup]]
 
 
 class ReloadResult(NamedTuple):
@@ -173,7 +174,7 @@ def _load(config: GatewayConfig, running: Loaded) -> Loaded:
             loaded[name] = running[name]
             continue
         _self_test(stream.bundle, bundle, config.interpreter)
-        loaded[name] = bundle, bundle.load_model(package=config.interpreter)
+        loaded[name] = bundle, StreamGroup(bundle.manifest, bundle.load_model(package=config.interpreter))
     return loaded
 
 

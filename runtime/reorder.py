@@ -5,15 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+from vedette.runtime.samples import Values
 
-# A sample on its way to the score: its time in seconds since 1970, and its values ``(channels,)``.
-TimedRow = tuple[float, npt.NDArray[np.float64]]
+# A sample on its way to the score: its time in seconds since 1970, and its values, one per channel.
+TimedRow = tuple[float, Values]
 
 
 class _Waiting(NamedTuple):
-    values: npt.NDArray[np.float64]
+    values: Values
     arrived: float
 
 
@@ -39,7 +38,7 @@ class ReorderWindow:
     def __len__(self) -> int:
         return len(self._times)
 
-    def add(self, time: float, values: npt.NDArray[np.float64], now: float) -> bool:
+    def add(self, time: float, values: Values, now: float) -> bool:
         """Take the sample that arrived at ``now`` (monotonic); False where one of the same time waits already."""
         if time in self._waiting:
             return False

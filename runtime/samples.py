@@ -8,14 +8,17 @@ bundle's order. The time is optional: ISO 8601 text, without an offset UTC, or s
 from __future__ import annotations
 
 import json
+import math
+from array import array
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError, nearest
-from vedette.runtime import strict_json
+from vedette.runtime import flat_json, strict_json
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.signal import SignalSpec
 from vedette.runtime.stream_checks import ChannelCheck
@@ -27,14 +30,18 @@ _NUMBER_TYPES = frozenset((int, float))
 _NUMBER_TYPES_OR_NONE = frozenset((int, float, type(None)))
 
 
-class Sample(NamedTuple):
-    """One reading of all channels: seconds since 1970 or None, and float64 ``(channels,)``, NaN where missing.
+Values: TypeAlias = "npt.NDArray[np.float64] | array[float]"
 
+
+class Sample(NamedTuple):
+    """One reading of all channels: seconds since 1970 or None, and one float64 per channel, NaN where missing.
+
+    The values are an ``array("d")`` where they come from JSON, which is made in a third of the time of a NumPy array.
     ``device`` is None where the payload does not name it.
     """
 
     time: float | None
-    values: npt.NDArray[np.float64]
+    values: Values
     device: str | None = None
 
 
@@ -43,6 +50,7 @@ class SampleReader:
 
     def __init__(self, signal: SignalSpec, *, max_bytes: int = MAX_BYTES) -> None:
         self._names = signal.names
+        self._pick = itemgetter(*self._names) if len(self._names) > 1 else _only(self._names[0])
         self._max_bytes = max_bytes
         keys = (signal.timestamp, *TIME_KEYS) if signal.timestamp else TIME_KEYS
         self._time_keys = tuple(key for key in dict.fromkeys(keys) if key not in self._names)
@@ -57,10 +65,14 @@ class SampleReader:
 
         Raises :class:`SampleRejectedError` where the payload as a whole cannot be read.
         """
-        try:
-            document = strict_json.loads(payload, max_bytes=self._max_bytes, what="payload")
-        except DataError as error:
-            raise SampleRejectedError(str(error)) from None
+        document = flat_json.loads(payload) if len(payload) <= self._max_bytes else None
+        if type(document) is dict:
+            return [self._plain_sample(document)]
+        if document is None:
+            try:
+                document = strict_json.loads(payload, max_bytes=self._max_bytes, what="payload")
+            except DataError as error:
+                raise SampleRejectedError(str(error)) from None
         if isinstance(document, list) and document and isinstance(document[0], (dict, list)):
             return [self._try_sample(item) for item in document]
         return [self._sample(document)]
@@ -70,6 +82,16 @@ class SampleReader:
             return self._sample(document)
         except SampleRejectedError as error:
             return error
+
+    def _plain_sample(self, document: dict[str, Any]) -> Sample:
+        """The sample of a flat object, whose values are numbers, text or null."""
+        try:
+            values = array("d", self._pick(document))
+        except (KeyError, TypeError):  # a channel that is missing, null or text
+            return self._sample(document)
+        if self._channel_check is not None:
+            self._channel_check.look(document)
+        return Sample(self._time(document), values)
 
     def _sample(self, document: Any) -> Sample:
         time = None
@@ -88,13 +110,13 @@ class SampleReader:
             raise SampleRejectedError(f"expected {self._expected()}, found {_kind(document)}")
         return Sample(time, self._values(found))
 
-    def _values(self, found: list[Any]) -> npt.NDArray[np.float64]:
+    def _values(self, found: list[Any]) -> Values:
         kinds = set(map(type, found))
         try:
             if kinds <= _NUMBER_TYPES:
-                return np.array(found, np.float64)
+                return array("d", found)
             if kinds <= _NUMBER_TYPES_OR_NONE:
-                return np.array([np.nan if value is None else value for value in found], np.float64)
+                return array("d", [math.nan if value is None else value for value in found])
         except OverflowError:
             raise SampleRejectedError("expected numbers of at most 1.8e308, found a larger one") from None
         name, value = next(
@@ -125,6 +147,10 @@ class SampleReader:
         shown = json.dumps(first)  # without characters that would break or fake a line of the log
         names = self._names if len(self._names) <= 8 else self._names[:8]
         return f"none of the {len(self._names)} channels is in the object; found {shown}, {nearest(first, names)}"
+
+
+def _only(name: str) -> Callable[[dict[str, Any]], tuple[Any]]:
+    return lambda document: (document[name],)
 
 
 def _listed(names: tuple[str, ...]) -> str:

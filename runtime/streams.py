@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from time import monotonic
 from typing import Any
 from urllib.parse import quote
-
-import numpy as np
-import numpy.typing as npt
 
 from vedette.errors import DataError
 from vedette.runtime.alerts import Alert, AlertPolicy
@@ -19,14 +16,13 @@ from vedette.runtime.bundle import Bundle
 from vedette.runtime.cloudevents import model_record
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.events import Event, about
-from vedette.runtime.interpreter import Model
 from vedette.runtime.layout import Layout, of_the_same_device_after, sample_reader
-from vedette.runtime.samples import Sample
+from vedette.runtime.samples import Sample, Values
 from vedette.runtime.sources.base import Arrival
-from vedette.runtime.stream import Stream
+from vedette.runtime.stream import Stream, StreamGroup
 from vedette.runtime.stream_checks import MAX_NOTICES, RateCheck
 from vedette.runtime.timeline import Outcome, TimeCounts, Timeline, TimePolicy
-from vedette.runtime.watch import DeviceWatch, EntryWatch
+from vedette.runtime.watch import EntryWatch
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +30,21 @@ log = logging.getLogger(__name__)
 DEFAULT_TIMES = TimePolicy()
 
 
-@dataclass
 class Device:
-    """One stream: ``name`` is the entry's, or ``name/device``, safe in topics; ``time`` its last sample's.
+    """One stream of an entry: ``name`` is the entry's, or ``name/device``, safe in topics.
 
-    ``arrived`` is when its last payload was taken, on the monotonic clock.
+    ``time`` is its last sample's, ``arrived`` when its last payload was taken, on the monotonic clock.
     """
 
-    name: str
-    stream: Stream
-    watch: DeviceWatch
-    timeline: Timeline
-    rate: RateCheck | None = None
-    time: float = -math.inf
-    arrived: float = 0.0
+    __slots__ = ("arrived", "entry", "name", "rate", "stream", "time", "timeline", "watch")
+
+    def __init__(self, entry: StreamEntry, name: str, timeline: Timeline) -> None:
+        self.entry, self.name, self.timeline = entry, name, timeline
+        self.watch = entry.watch.device(name)
+        self.stream = entry.new_stream(self)
+        self.rate = RateCheck.of(entry.bundle.manifest.signal)
+        self.time = -math.inf
+        self.arrived = 0.0
 
 
 # Called with the device, the time of the window's last row, and the step of the alert.
@@ -56,13 +53,13 @@ OnRejection = Callable[[str, DataError], None]
 
 
 class StreamEntry:
-    """One ``[[stream]]``. Its streams share the bundle's model."""
+    """One ``[[stream]]``. Its streams are in the bundle's group, which scores them."""
 
     def __init__(
         self,
         name: str,
         bundle: Bundle,
-        model: Model,
+        group: StreamGroup,
         *,
         policy: AlertPolicy,
         max_devices: int,
@@ -73,13 +70,14 @@ class StreamEntry:
         layout: Layout | None = None,
         times: TimePolicy = DEFAULT_TIMES,
     ) -> None:
+        signal = bundle.manifest.signal
         self.name = name
         self.bundle = bundle
-        self.watch = watch or EntryWatch(name, bundle.manifest.signal)
+        self.group = group
+        self.watch = watch or EntryWatch(name, signal)
         self.samples = 0
         self.rejected = 0
-        self._model, self._policy, self._max_devices = model, policy, max_devices
-        signal = bundle.manifest.signal
+        self._policy, self._max_devices = policy, max_devices
         self._reader = sample_reader(signal, layout, max_bytes=max_payload_bytes)
         self._reader.tell_channels(self.notice)
         self._times, self._time_counts = times, TimeCounts()
@@ -93,7 +91,10 @@ class StreamEntry:
         self._device(None).watch.expect(now)
 
     def take(self, arrival: Arrival) -> None:
-        """Score what arrived; whatever is wrong with it is counted and told, and never raised."""
+        """Offer what arrived to its streams; whatever is wrong with it is counted and told, and never raised.
+
+        It is scored with the group's next round, see :func:`score`.
+        """
         content = arrival.content
         try:
             if isinstance(content, DataError):
@@ -103,30 +104,14 @@ class StreamEntry:
             self._reject(error, self._devices.get(arrival.device))
             return
         now = monotonic()
-        after = of_the_same_device_after(samples) if len(samples) > 1 else (0,)
-        heard: set[str] = set()
-        for sample, later in zip(samples, after, strict=True):
-            try:
-                if isinstance(sample, DataError):
-                    raise sample
-                device = self._device(arrival.device if sample.device is None else sample.device)
-            except DataError as error:
-                self._reject(error, self._devices.get(arrival.device))
-                continue
-            if device.name not in heard:
-                heard.add(device.name)
-                device.arrived = now
-                device.watch.heard(later + 1)
-            if sample.time is None:
-                # Of a batch without times the last sample is of now.
-                back_s = later * self._period_s
-                outcomes = device.timeline.push_untimed(sample.values, wall=arrival.time, back_s=back_s, now=now)
-            else:
-                outcomes = device.timeline.push(sample.time, sample.values, wall=arrival.time, now=now)
-            self._pass_on(device, outcomes)
+        if len(samples) == 1:
+            self._take_sample(samples[0], arrival, now, later=0)
+            return
+        for sample, later in zip(samples, of_the_same_device_after(samples), strict=True):
+            self._take_sample(sample, arrival, now, later=later)
 
     def due(self, now: float) -> None:
-        """Score the samples that have waited long enough for earlier ones at ``now`` (monotonic)."""
+        """Offer the samples that have waited long enough for earlier ones at ``now`` (monotonic)."""
         if self._times.max_delay_s:
             for device in self._devices.values():
                 self._pass_on(device, device.timeline.due(now))
@@ -138,13 +123,18 @@ class StreamEntry:
             log.warning("%s: %s", self.name, text, extra=about(Event.STREAM_NOTICE, stream=self.name))
 
     def close_alerts(self, reason: str) -> None:
-        """Score what still waits for earlier samples, and end all open incidents and faults, with that reason."""
+        """Score what still waits, and end all open incidents and faults, with that reason."""
         self.due(math.inf)
+        score(self.group)
         for device in self._devices.values():
             device.watch.close(reason)
-            ended = device.stream.alerts.close(device.time, reason=reason)
-            if ended is not None:
-                self._on_alert(device, device.time, ended)
+            self._close_alert(device, reason)
+
+    def leave(self) -> None:
+        """Take the entry's streams out of the group; :meth:`close_alerts` comes first."""
+        for device in self._devices.values():
+            self.group.leave(device.stream)
+        self._devices.clear()
 
     @property
     def devices(self) -> Collection[Device]:
@@ -165,43 +155,81 @@ class StreamEntry:
             **self.watch.describe(),
         }
 
+    def new_stream(self, owner: Device) -> Stream:
+        """A stream of the group."""
+        stream = Stream(
+            self.bundle.manifest, self.group.detector.model, policy=self._policy, group=self.group, owner=owner
+        )
+        stream.alerts.gate = owner.watch.alerts
+        return stream
+
+    def tell(self, device: Device, time: float, alert: Alert) -> None:
+        """Pass on what an alert of the device has to tell."""
+        self._on_alert(device, time, alert)
+
+    def reject(self, error: DataError, *, whole: bool) -> None:
+        """Count a row that could not be scored; ``whole`` where it is the first of its sample, which is not usable.
+
+        That is for missing values, which are a fault of their own.
+        """
+        self.samples -= whole
+        self._reject(error, None)
+
+    def _take_sample(
+        self, sample: Sample | SampleRejectedError, arrival: Arrival, now: float, *, later: int
+    ) -> None:  # fmt: skip
+        """Take one sample of a payload in which ``later`` further ones of its device come after it."""
+        try:
+            if isinstance(sample, DataError):
+                raise sample
+            device = self._device(arrival.device if sample.device is None else sample.device)
+        except DataError as error:
+            self._reject(error, self._devices.get(arrival.device))
+            return
+        if device.arrived != now:  # the first of its device
+            device.arrived = now
+            device.watch.heard(later + 1)
+        if sample.time is None:
+            # Of a batch without times the last sample is of now.
+            back_s = later * self._period_s
+            outcomes = device.timeline.push_untimed(sample.values, wall=arrival.time, back_s=back_s, now=now)
+        else:
+            outcomes = device.timeline.push(sample.time, sample.values, wall=arrival.time, now=now)
+        self._pass_on(device, outcomes)
+
     def _pass_on(self, device: Device, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             if isinstance(outcome, tuple):
-                self._push(device, *outcome)
+                self._offer(device, *outcome)
             elif isinstance(outcome, DataError):
                 self._reject(outcome, device)
             else:
                 self._restart(device, outcome.reason)
 
-    def _restart(self, device: Device, reason: str) -> None:
-        """End what is open and forget the stream: the times to come have nothing to do with those before."""
-        extra = about(Event.STREAM_RESTARTED, stream=device.name, reason=reason)
-        log.warning("%s: %s; the stream starts anew", device.name, reason, extra=extra)
-        ended = device.stream.alerts.close(device.time, reason=reason)
-        if ended is not None:
-            self._on_alert(device, device.time, ended)
-        device.watch.restart(reason)
-        device.stream = self._new_stream(device.watch)
-        device.time = -math.inf
-
-    def _push(self, device: Device, time: float, values: npt.NDArray[np.float64]) -> None:
+    def _offer(self, device: Device, time: float, values: Values) -> None:
         device.time = time
         if device.rate is not None and device.rate.push(time):
             found, device.rate = device.rate.notice(), None
             if found is not None:
                 self.notice(f"{device.name}: {found}")
-        usable = True
-        for step in device.stream.push(time, values):
-            if isinstance(step, DataError):
-                usable = False
-                self._reject(step)  # missing values are a fault of their own
-                continue
-            row_time, _, alert = step
-            if alert is not None:
-                self._on_alert(device, row_time, alert)
-        self.samples += usable
+        self.samples += 1
+        device.stream.offer(time, values)
         device.watch.sample(time, values)
+
+    def _restart(self, device: Device, reason: str) -> None:
+        """End what is open and forget the stream: the times to come have nothing to do with those before."""
+        extra = about(Event.STREAM_RESTARTED, stream=device.name, reason=reason)
+        log.warning("%s: %s; the stream starts anew", device.name, reason, extra=extra)
+        score(self.group)  # of the time before
+        self._close_alert(device, reason)
+        device.watch.restart(reason)
+        device.stream.restart()
+        device.time = -math.inf
+
+    def _close_alert(self, device: Device, reason: str) -> None:
+        ended = device.stream.alerts.close(device.time, reason=reason)
+        if ended is not None:
+            self._on_alert(device, device.time, ended)
 
     def _device(self, device: str | None) -> Device:
         found = self._devices.get(device)
@@ -210,18 +238,27 @@ class StreamEntry:
                 raise SampleRejectedError(f"{device!r} is left out: max_devices = {self._max_devices} is reached")
             # Any text may stand in a topic level but a few characters; percent-encoding keeps devices apart.
             name = self.name if device is None else f"{self.name}/{quote(device, safe='')}"
-            watch = self.watch.device(name)
-            timeline, rate = Timeline(self._times, self._time_counts), RateCheck.of(self.bundle.manifest.signal)
-            found = self._devices[device] = Device(name, self._new_stream(watch), watch, timeline, rate)
+            found = self._devices[device] = Device(self, name, Timeline(self._times, self._time_counts))
         return found
 
-    def _new_stream(self, watch: DeviceWatch) -> Stream:
-        stream = Stream(self.bundle.manifest, self._model, policy=self._policy)
-        stream.alerts.gate = watch.alerts
-        return stream
-
-    def _reject(self, error: DataError, device: Device | None = None) -> None:
+    def _reject(self, error: DataError, device: Device | None) -> None:
+        """Count what could not be used, of ``device`` where that is known and it speaks against its data."""
         self.rejected += 1
         if device is not None:
             device.watch.reject(error)
         self._on_rejection(self.name, error)
+
+
+def score(group: StreamGroup) -> None:
+    """Score what waits in a group, and pass on to the entries what there is to tell, each stream's in order."""
+    if not group.samples:
+        return
+    found = group.score()
+    unusable = -1
+    for rejection in found.rejections:
+        device: Device = rejection.stream.owner
+        device.entry.reject(rejection.error, whole=rejection.sample != unusable)
+        unusable = rejection.sample
+    for step in found.alerts:
+        device = step.stream.owner
+        device.entry.tell(device, step.time, step.alert)

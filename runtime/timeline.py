@@ -12,12 +12,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.reorder import ReorderWindow, TimedRow
+from vedette.runtime.samples import Values
 
 REORDER_KEYS = ("max_delay_s", "max_samples")
 DEFAULT_HELD, MOST_HELD = 64, 4096
@@ -108,7 +106,7 @@ class Timeline:
         """Samples that wait for earlier ones."""
         return len(self._held) if self._held is not None else 0
 
-    def push(self, time: float, values: npt.NDArray[np.float64], *, wall: float, now: float) -> Sequence[Outcome]:
+    def push(self, time: float, values: Values, *, wall: float, now: float) -> Sequence[Outcome]:
         """Take the sample of ``time`` that arrived at ``wall`` (seconds since 1970) and ``now`` (monotonic)."""
         if time <= self._newest:
             return self._not_newer(time, values, now)
@@ -125,9 +123,7 @@ class Timeline:
             )
         return self._take(time, values, now)
 
-    def push_untimed(
-        self, values: npt.NDArray[np.float64], *, wall: float, back_s: float, now: float
-    ) -> Sequence[Outcome]:
+    def push_untimed(self, values: Values, *, wall: float, back_s: float, now: float) -> Sequence[Outcome]:
         """Take a sample without a time: it is of ``back_s`` before its arrival, or right after the one before it."""
         if self._own and wall < self._newest - SET_BACK_S:
             outcomes = self._restart(wall - back_s, values, now, "the gateway's clock was set back")
@@ -140,7 +136,7 @@ class Timeline:
         """What has waited long enough at ``now`` (monotonic); infinity gives everything."""
         return self._given(self._held.due(now)) if self._held is not None else ()
 
-    def _take(self, time: float, values: npt.NDArray[np.float64], now: float) -> Sequence[Outcome]:
+    def _take(self, time: float, values: Values, now: float) -> Sequence[Outcome]:
         self._newest, self._seen, self._own, self._run = time, now, False, None
         if self._held is None:
             self._last = time
@@ -148,7 +144,7 @@ class Timeline:
         self._held.add(time, values, now)
         return self._given(self._held.ripe())
 
-    def _not_newer(self, time: float, values: npt.NDArray[np.float64], now: float) -> Sequence[Outcome]:
+    def _not_newer(self, time: float, values: Values, now: float) -> Sequence[Outcome]:
         if self._held is not None and time > self._last:
             if self._held.add(time, values, now):
                 self._run = None
@@ -172,7 +168,7 @@ class Timeline:
         return self._run.samples >= RUN_SAMPLES and now - self._run.since >= RUN_S
 
     def _restart(
-        self, time: float, values: npt.NDArray[np.float64], now: float, reason: str
+        self, time: float, values: Values, now: float, reason: str
     ) -> Sequence[Outcome]:  # fmt: skip
         self._counts.restarts += 1
         before: list[Outcome] = list(self._held.flush()) if self._held is not None else []

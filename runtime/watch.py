@@ -10,9 +10,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from vedette.runtime.alert_cap import AlertCap, Kind, Suppressed
-from vedette.runtime.faults import SILENT_BATCHES, Fault, FaultMonitor, FaultPolicy, FaultRules, FaultStep, Rows
+from vedette.runtime.faults import SILENT_BATCHES, Fault, FaultMonitor, FaultPolicy, FaultRules, FaultStep
 from vedette.runtime.gate import Gate
 from vedette.runtime.maintenance import Maintenance, Mute
+from vedette.runtime.samples import Values
 from vedette.runtime.signal import SignalSpec
 
 # Called with the stream's name, the sample time, and the step of the fault.
@@ -59,7 +60,7 @@ class DeviceWatch:
         batch_s = SILENT_BATCHES * samples * self._rules.signal.period_s if self._rules.signal.sample_period_s else 0.0
         self._silent_after_s = max(self._rules.silent_after_s, batch_s)
 
-    def sample(self, time: float, values: Rows) -> None:
+    def sample(self, time: float, values: Values) -> None:
         """Take a sample that came in order."""
         self._time, self._sampled = time, self._listened
         steps = self._faults.push(time, values)

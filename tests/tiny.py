@@ -13,9 +13,10 @@ from ai_edge_litert import schema_py_generated as schema
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.bundle import Golden
-from vedette.runtime.detector import Detector, ScoreSpec, TermSpec
+from vedette.runtime.detector import Detector
 from vedette.runtime.interpreter import Model, Quantization
 from vedette.runtime.manifest import Manifest, RuntimeSpec
+from vedette.runtime.score_spec import ScoreSpec, TermSpec
 from vedette.runtime.signal import Channel, SignalSpec
 
 CHANNELS = ("x", "y", "z")

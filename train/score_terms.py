@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.prototypes import NearestPrototype, Prototypes
+from vedette.runtime.score_spec import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.signal import FloatArray
 from vedette.train.config import ModelConfig
 from vedette.train.data.prepare import NormalData
@@ -61,7 +61,7 @@ def nearest_term(windows: FloatArray, observed: FloatArray, *, count: int, seed:
     found = KMeans(count, n_init=1, max_iter=CLUSTER_ROUNDS, random_state=seed).fit(sample)
     prototypes = Prototypes.from_windows(found.cluster_centers_.astype(np.float32))
     nearest = NearestPrototype(prototypes, channels=observed.shape[1], quantization=None)
-    expected = np.array([nearest.last_row(window[None]) for window in windows])
+    expected = nearest.last_rows(windows)
     return PrototypeSpec(prototypes, _term(observed - expected, SPAN_NEAREST))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections import deque
@@ -200,8 +201,8 @@ def _views(entries: Iterable[StreamEntry], now: float) -> Iterable[StreamView]:
                 name=device.name,
                 entry=entry.name,
                 model=model,
-                score=None if stream.reading is None else stream.reading.score,
-                threshold=stream.threshold,
+                score=None if math.isnan(stream.score) else stream.score,
+                threshold=entry.bundle.manifest.threshold,
                 age_s=max(0.0, now - device.arrived),
                 alert=stream.alerts.active,
             )

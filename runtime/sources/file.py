@@ -14,7 +14,7 @@ from vedette.runtime.samples import Sample
 from vedette.runtime.sources.base import Arrival, FiniteSource, SourceConfig, SourceContext
 from vedette.runtime.stream_checks import read_units
 
-_ROW_BYTES = 64
+_ROW_BYTES, _VALUE_BYTES = 64, 8
 # In real time a gap is not waited out for longer than this, unless the signal's own gaps are longer: a window does not
 # go on after it anyway, and one wrong time in the file must not make the gateway wait for years.
 LONGEST_PAUSE_S = 60.0
@@ -86,7 +86,7 @@ class FileSource(FiniteSource):
             if self._config.realtime and isinstance(content, Sample) and content.time is not None:
                 now = time.monotonic()
                 self.pause(pace.due(content.time, now) - now)
-            size = _ROW_BYTES if isinstance(content, DataError) else content.values.nbytes
+            size = _ROW_BYTES if isinstance(content, DataError) else len(content.values) * _VALUE_BYTES
             arrival = Arrival(self.context.entry, None, content, self.now())
             if not self.turn() or not self.context.inbox.put(arrival, size):
                 return

@@ -12,6 +12,7 @@ from vedette.runtime.clock import SteadyClock
 from vedette.runtime.detector import SampleRejectedError
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.layout import LAYOUT_KEYS, MAX_DEVICE_CHARS, Layout
+from vedette.runtime.link import MAX_ROUTED
 from vedette.runtime.sources.base import Arrival, Source, SourceConfig, SourceContext
 from vedette.runtime.stream_checks import read_units
 
@@ -78,6 +79,7 @@ class MqttSource(Source):
     def __init__(self, config: SourceConfig, context: SourceContext) -> None:
         assert isinstance(config, MqttSourceConfig)
         self._level = config.device_level
+        self._devices: dict[str, str | None] = {}
         self._context = context
         self._stopped = False
         self._topic = config.topic
@@ -97,7 +99,8 @@ class MqttSource(Source):
         if self._stopped:
             return True
         context = self._context
-        device = None if self._level is None else message.topic.split("/")[self._level]
+        topic = message.topic
+        device = self._devices[topic] if topic in self._devices else self._device(topic)
         content: bytes | SampleRejectedError = bytes(message.payload)
         size = len(message.payload)
         if size > context.max_payload_bytes:
@@ -108,3 +111,11 @@ class MqttSource(Source):
             device = None
         context.inbox.offer(Arrival(context.entry, device, content, self._now()), size)
         return True
+
+    def _device(self, topic: str) -> str | None:
+        """Network thread: the device of a topic, remembered as long as there are not too many."""
+        device = None if self._level is None else topic.split("/")[self._level]
+        if len(self._devices) >= MAX_ROUTED:
+            self._devices.clear()
+        self._devices[topic] = device
+        return device

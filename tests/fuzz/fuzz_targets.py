@@ -36,6 +36,7 @@ from vedette.runtime.lines import LineSplitter
 from vedette.runtime.samples import Sample
 from vedette.runtime.sources.base import Arrival, SourceContext
 from vedette.runtime.sources.mqtt import MqttSource, MqttSourceConfig
+from vedette.runtime.stream import StreamGroup
 from vedette.runtime.streams import Device, StreamEntry
 from vedette.runtime.timeline import TimePolicy
 
@@ -75,7 +76,7 @@ class _Streams(Target):
         self.entry = StreamEntry(
             "fuzz",
             _BUNDLE,
-            _MODEL,
+            StreamGroup(_BUNDLE.manifest, _MODEL),
             policy=POLICY,
             max_devices=MAX_DEVICES,
             max_payload_bytes=4096,
@@ -94,6 +95,7 @@ class _Streams(Target):
         before = self.entry.samples + self.entry.rejected + self._held()
         self.now += 1.0
         self.entry.take(Arrival(0, device, content, START_S + self.now))
+        streams.score(self.entry.group)
         after = self.entry.samples + self.entry.rejected + self._held()
         assert after > before, "a payload was neither scored nor counted as rejected"
         assert self.told == self.entry.rejected, "a rejection was not told"

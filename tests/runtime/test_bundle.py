@@ -24,10 +24,10 @@ from vedette.errors import BundleError, OutputError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alerts import AlertPolicy
 from vedette.runtime.bundle import GOLDEN, MANIFEST, MODEL, Golden
-from vedette.runtime.detector import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.interpreter import Quantization
 from vedette.runtime.manifest import Manifest, RuntimeSpec
 from vedette.runtime.prototypes import Prototypes
+from vedette.runtime.score_spec import PrototypeSpec, ScoreSpec, TermSpec
 from vedette.runtime.signal import Channel, SignalSpec
 
 BYTES = tiny_bundle_bytes()

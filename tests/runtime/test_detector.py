@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tiny import CHANNELS, INPUT, SCORE, SIGNAL, WINDOW, tiny_model
 
 from vedette.errors import DataError
-from vedette.runtime.detector import Detector, PrototypeSpec, Reading, SampleRejectedError, TermSpec
+from vedette.runtime.detector import Detector, Reading, SampleRejectedError
 from vedette.runtime.interpreter import Model
 from vedette.runtime.prototypes import Prototypes
+from vedette.runtime.score_spec import PrototypeSpec, TermSpec
 
 Rows = npt.NDArray[np.float64]
 MODEL = Model(tiny_model())

@@ -190,4 +190,4 @@ def test_any_json_gives_samples_or_rejections(document: object, reader: object) 
         return
     assert samples
     for sample in samples:
-        assert isinstance(sample, SampleRejectedError) or sample.values.shape == (3,)
+        assert isinstance(sample, SampleRejectedError) or len(sample.values) == 3

@@ -13,18 +13,38 @@ from vedette.runtime.prototypes import NearestPrototype, Prototypes
 STEPS = Quantization(12.0 / 255, 3)
 
 
-@given(seed=st.integers(0, 999), count=st.integers(1, 40), window=st.integers(1, 20), channels=st.integers(1, 4))
+@given(
+    seed=st.integers(0, 999),
+    count=st.integers(1, 40),
+    window=st.integers(1, 20),
+    channels=st.integers(1, 4),
+    batch=st.integers(1, 5),
+)
 def test_the_nearest_prototype_on_int8_is_that_of_exact_integer_arithmetic(
-    seed: int, count: int, window: int, channels: int
+    seed: int, count: int, window: int, channels: int, batch: int
 ) -> None:
     rng = np.random.default_rng(seed)
     prototypes = Prototypes.from_windows(rng.normal(size=(count, window * channels)).astype(np.float32))
     steps = prototypes.quantized(STEPS)
-    seen = rng.integers(-128, 128, size=(1, window * channels)).astype(np.int8)
-    distances = np.square(steps.windows().astype(np.int64) - seen.astype(np.int64)).sum(axis=1)
-    last_row = steps.windows()[distances.argmin(), -channels:]
-    found = NearestPrototype(steps, channels=channels, quantization=STEPS).last_row(seen)
-    assert found == pytest.approx((last_row - STEPS.zero_point) * STEPS.scale, abs=1e-6)
+    seen = rng.integers(-128, 128, size=(batch, window * channels)).astype(np.int8)
+    distances = np.square(steps.windows().astype(np.int64) - seen.astype(np.int64)[:, None]).sum(axis=2)
+    last_rows = steps.windows()[distances.argmin(axis=1), -channels:]
+    found = NearestPrototype(steps, channels=channels, quantization=STEPS).last_rows(seen)
+    assert found == pytest.approx((last_rows - STEPS.zero_point) * STEPS.scale, abs=1e-6)
+
+
+@pytest.mark.parametrize("window", [8, 400])
+@pytest.mark.parametrize("quantization", [STEPS, None])
+def test_what_is_nearest_does_not_depend_on_the_other_windows(window: int, quantization: Quantization | None) -> None:
+    rng = np.random.default_rng(3)
+    prototypes = Prototypes.from_windows(rng.normal(size=(40, window * 4)).astype(np.float32))
+    windows = rng.normal(size=(50, window * 4)).astype(np.float32)
+    if quantization:
+        prototypes = prototypes.quantized(quantization)
+        windows = quantize(windows, quantization).astype(np.float32)
+    nearest = NearestPrototype(prototypes, channels=4, quantization=quantization)
+    alone = np.concatenate([nearest.last_rows(one[None]) for one in windows])
+    assert nearest.last_rows(windows).tobytes() == alone.tobytes()
 
 
 @given(seed=st.integers(0, 99))

@@ -25,8 +25,9 @@ from vedette.runtime.resample import Resampler
 from vedette.runtime.scoring import Scores, score_rows
 from vedette.runtime.signal import SignalSpec
 from vedette.runtime.sources.base import Arrival
-from vedette.runtime.stream import Step, Stream
+from vedette.runtime.stream import Step, Stream, StreamGroup
 from vedette.runtime.streams import Device, StreamEntry
+from vedette.runtime.streams import score as score_round
 
 Floats = npt.NDArray[np.float64]
 GRID = replace(SIGNAL, resampled=True)
@@ -223,7 +224,7 @@ def test_the_gateway_tells_alerts_at_the_times_of_the_grid() -> None:
     entry = StreamEntry(
         "motors",
         bundle,
-        MODEL,
+        StreamGroup(bundle.manifest, MODEL),
         policy=POLICY,
         max_devices=1,
         max_payload_bytes=10_000,
@@ -235,6 +236,7 @@ def test_the_gateway_tells_alerts_at_the_times_of_the_grid() -> None:
     for time, value in samples:
         payload = {"time": time, **dict.fromkeys(CHANNELS, value)}
         entry.take(Arrival(0, None, json.dumps(payload).encode(), 100.0))
+        score_round(entry.group)
     assert [(time, alert.phase, alert.start) for time, alert in told] == [(6.5, "new", 5.5)]
     assert [text[:15] for text in rejected] == ["no value for x,", "sample of 8.0 s"]
     assert (entry.samples, entry.rejected) == (8, 2)

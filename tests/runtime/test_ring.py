@@ -1,4 +1,4 @@
-"""The ring: its newest window is always the last rows pushed, oldest first."""
+"""The rows of streams: the newest windows are always the last rows pushed, oldest first."""
 
 from __future__ import annotations
 
@@ -7,44 +7,53 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.runtime.ring import WindowRing
+from vedette.runtime.ring import WindowRows
 
 
-@given(window=st.integers(1, 9), channels=st.integers(1, 4), count=st.integers(0, 40))
-def test_the_newest_window_is_the_last_rows_oldest_first(window: int, channels: int, count: int) -> None:
-    ring = WindowRing(window=window, channels=channels, dtype=np.float32)
-    rows = np.arange(1, count * channels + 1, dtype=np.float32).reshape(count, channels)
-    for number, row in enumerate(rows, start=1):
-        ring.push(row)
-        assert ring.full == (number >= window)
-        if ring.full:
-            assert ring.newest().tolist() == [rows[number - window : number].ravel().tolist()]
+@given(
+    window=st.integers(1, 9),
+    channels=st.integers(1, 4),
+    room=st.integers(1, 12),
+    pushes=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 12)), max_size=20),
+    dtype=st.sampled_from([np.int8, np.float32]),
+)
+def test_windows_are_the_last_rows_oldest_first(
+    window: int, channels: int, room: int, pushes: list[tuple[int, int]], dtype: type[np.generic]
+) -> None:
+    """Each push is a run of rows of one stream."""
+    kept = WindowRows(window=window, channels=channels, dtype=dtype, room=room)
+    kept.grow(3)
+    pushed: dict[int, list[list[int]]] = {0: [], 1: [], 2: []}
+    for value, (stream, wanted) in enumerate(pushes):
+        count = min(wanted, room)
+        rows = (np.arange(count * channels).reshape(count, channels) + value) % 100
+        ends = kept.push(np.full(count, stream), np.arange(count), count, rows.astype(dtype))
+        pushed[stream] += rows.tolist()
+        for back, end in enumerate(ends[::-1].tolist()):
+            rows_to_there = pushed[stream][: len(pushed[stream]) - back]
+            if len(rows_to_there) >= window:
+                found = kept.windows(np.array([end]))
+                assert found.dtype == dtype
+                assert found.tolist() == [np.ravel(rows_to_there[-window:]).tolist()]
 
 
-@given(before=st.integers(0, 10), window=st.integers(1, 4))
-def test_after_clear_a_whole_window_must_arrive_again(before: int, window: int) -> None:
-    ring = WindowRing(window=window, channels=1, dtype=np.int8)
-    for _ in range(before):
-        ring.push(np.array([99], np.int8))
-    ring.clear()
-    for number in range(window):
-        assert not ring.full
-        ring.push(np.array([number], np.int8))
-    assert ring.full
-    assert ring.newest().ravel().tolist() == list(range(window))
-
-
-def test_the_newest_window_is_contiguous_so_that_nothing_is_copied() -> None:
-    ring = WindowRing(window=3, channels=2, dtype=np.int8)
+def test_many_streams_are_pushed_and_gathered_at_once() -> None:
+    kept = WindowRows(window=3, channels=2, dtype=np.int8, room=2)
+    kept.grow(50)
+    streams = np.random.default_rng(1).permutation(50)
     for number in range(7):
-        ring.push(np.array([number, -number], np.int8))
-        newest = ring.newest()
-        assert newest.flags.c_contiguous
-        assert newest.base is not None
-        assert newest.shape == (1, 6)
+        rows = np.stack([streams, np.full(50, number)], axis=1).astype(np.int8)
+        ends = kept.push(streams, None, 1, rows)
+    windows = kept.windows(ends).reshape(50, 3, 2)
+    assert (windows[:, :, 0] == streams[:, None]).all()
+    assert (windows[:, :, 1] == [4, 5, 6]).all()
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.float32])
-def test_the_window_has_the_dtype_of_the_model(dtype: type[np.generic]) -> None:
-    ring = WindowRing(window=2, channels=1, dtype=dtype)
-    assert ring.newest().dtype == dtype
+@pytest.mark.parametrize("streams", [2, 1000])
+def test_streams_keep_their_rows_when_others_come(streams: int) -> None:
+    kept = WindowRows(window=2, channels=1, dtype=np.int8, room=3)
+    kept.push(np.array([0]), None, 1, np.array([[7]], np.int8))
+    kept.grow(streams)
+    ends = kept.push(np.array([0, streams - 1]), None, 1, np.array([[8], [9]], np.int8))
+    assert kept.windows(ends[:1]).tolist() == [[7, 8]]
+    assert kept.bytes_per_stream == 4 + 8

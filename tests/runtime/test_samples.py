@@ -113,8 +113,8 @@ def test_any_json_gives_samples_or_a_rejection(document: object) -> None:
     except SampleRejectedError:
         return
     for sample in samples:
-        assert isinstance(sample, SampleRejectedError) or sample.values.shape == (3,)
-        assert isinstance(sample, SampleRejectedError) or sample.values.dtype == np.float64
+        assert isinstance(sample, SampleRejectedError) or len(sample.values) == 3
+        assert isinstance(sample, SampleRejectedError) or sample.values.typecode == "d"
 
 
 @given(st.binary(max_size=200))

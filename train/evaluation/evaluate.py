@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from vedette.errors import DataError
 from vedette.runtime.bundle import Bundle
+from vedette.runtime.detector import Readings
 from vedette.runtime.interpreter import Model
 from vedette.runtime.manifest import Manifest
 from vedette.runtime.scoring import Row, Scores, score_rows
@@ -113,8 +114,8 @@ def score_table(
 ) -> tuple[Scores, FloatArray]:
     """Score every row of a table through a fresh stream.
 
-    The second result is each channel's mean share, ``(channels,)``, over the rows whose score is above the threshold;
-    where there is none, at the row with the highest score.
+    The second result is each channel's mean share, ``(channels,)``, over the windows whose score is above the
+    threshold; where there is none, of the window with the highest score.
     """
     times = table.times if table.times is not None else np.arange(len(table)) * manifest.signal.period_s
     stream = Stream(manifest, model)
@@ -122,23 +123,21 @@ def score_table(
     at_highest: npt.NDArray[np.floating] = total
 
     def rows() -> Iterator[Row]:
-        nonlocal highest, at_highest, total
-        before = None
         for span in spans(table.values):
             for number, row in enumerate(zip(times[span].tolist(), table.values[span], strict=True), span.start):
                 yield row
-                # Asked for the next row, the stream has scored this one.
-                reading = stream.reading
-                if reading is not None and reading is not before:
-                    before = reading
-                    if reading.score > manifest.threshold:
-                        total += reading.shares
-                    if reading.score > highest:
-                        highest, at_highest = reading.score, reading.shares
                 if on_progress and number % _ROWS_BETWEEN_TELLING == 0:
                     on_progress(number / len(table))
 
-    scores = score_rows(stream, rows())
+    def add_shares(readings: Readings) -> None:
+        nonlocal highest, at_highest, total
+        for number in np.flatnonzero(readings.scores > manifest.threshold).tolist():
+            total += readings.at(number).shares
+        if len(readings.scores) and readings.scores.max() > highest:
+            reading = readings.at(int(readings.scores.argmax()))
+            highest, at_highest = reading.score, reading.shares
+
+    scores = score_rows(stream, rows(), on_readings=add_shares)
     shares = total if total.any() else at_highest
     return scores, np.asarray(shares / max(shares.sum(), 1e-30), np.float32)
 

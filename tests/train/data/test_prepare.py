@@ -14,7 +14,8 @@ from tiny import SCORE, SIGNAL, tiny_bundle_bytes
 
 from vedette.errors import ConfigError, DataError
 from vedette.runtime import bundle as bundles
-from vedette.runtime.detector import Detector, TermSpec
+from vedette.runtime.detector import Detector
+from vedette.runtime.score_spec import TermSpec
 from vedette.runtime.scoring import score_rows
 from vedette.runtime.stream import Stream
 from vedette.train.config import SignalConfig
