@@ -144,7 +144,7 @@ class Daemon:
             raise failure
 
     def _step(self, timeout: float, *, retry_now: bool = False) -> None:
-        items = self._inbox.take(timeout)
+        items, ended = self._inbox.take(timeout), []
         begun = time.perf_counter()
         for item in items:
             if isinstance(item, Arrival):
@@ -154,7 +154,7 @@ class Daemon:
             elif isinstance(item, LinkEvent):
                 self._link.handle(item)
             elif isinstance(item, SourceEnded):
-                self._source_ended(item)
+                ended.append(item)
             elif isinstance(item, AckReceived):
                 self._acknowledge(item.payload)
             elif isinstance(item, ReloadResult):
@@ -170,6 +170,8 @@ class Daemon:
         self._tick()
         self._link.step()
         self._delivery.step(retry_now=retry_now)
+        for item in ended:  # what it brought is scored, and its alerts are stored
+            self._source_ended(item)
         self._status.tell(
             self._link,
             reasons=self._reasons(),

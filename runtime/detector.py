@@ -14,6 +14,8 @@ bits as if each sample had come alone.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -120,7 +122,10 @@ class Detector:
     def _push_batch(self, streams: Integers, values: npt.NDArray[np.float64], broken: Flags | None) -> Readings:
         rejected: dict[int, DataError] = {}
         kept: Integers | None = None
-        largest = np.abs(values).max()
+        # None is larger than the root of the sum of all squares, which is soon found.
+        largest = math.sqrt(np.vdot(values, values))
+        if not largest <= MAX_READING:
+            largest = np.abs(values).max()
         restarted: list[int] = []
         if largest <= MAX_READING:  # NaN fails this too
             self._missing.complete(streams, values)
@@ -143,15 +148,13 @@ class Detector:
         count = len(streams)
         if not count:
             return Readings.none(self._scorer.terms, len(self.signal.channels))
-        numbers = _NUMBERS[:count]
-        self._seen[streams] = numbers
-        if (self._seen[streams] == numbers).all():
+        if self._differ(streams):
             return self._score_runs(streams, observed, broken, rank=None, most=1)
         # Several rows of a stream: they must stand together, and not be more than there is room for.
         order = np.argsort(streams, kind="stable")
         streams = streams[order]
         begins = np.flatnonzero(np.diff(streams, prepend=-1))
-        rank = numbers - np.repeat(begins, np.diff(begins, append=count))
+        rank = _NUMBERS[:count] - np.repeat(begins, np.diff(begins, append=count))
         most, room = int(rank.max()) + 1, self._rows.room
         parts = []
         for first in range(0, most, room):
@@ -167,6 +170,14 @@ class Detector:
             parts.append(found.placed(rows))
         return Readings.joined(parts).in_order()
 
+    def _differ(self, streams: Integers) -> bool:
+        """Whether no stream is there twice."""
+        if len(streams) == 1:
+            return True
+        numbers = _NUMBERS[: len(streams)]
+        self._seen[streams] = numbers
+        return bool((self._seen[streams] == numbers).all())
+
     def _score_runs(
         self, streams: Integers, observed: FloatArray, broken: Flags | None, *, rank: Integers | None, most: int
     ) -> Readings:
@@ -179,15 +190,14 @@ class Detector:
         self._filled[streams] = filled
 
         signal = self.signal
-        beyond = filled - signal.window
-        rows, lowest = _NUMBERS[: len(streams)], beyond.min()
-        if lowest < 0 or signal.stride > 1:
+        rows, first = _NUMBERS[: len(streams)], None
+        if filled.min() <= signal.window or signal.stride > 1:
+            beyond = filled - signal.window
             rows = np.flatnonzero((beyond >= 0) & (beyond % signal.stride == 0))
             if not len(rows):
                 return Readings.none(self._scorer.terms, len(signal.channels))
-            ends, observed, streams, beyond = ends[rows], observed[rows], streams[rows], beyond[rows]
+            ends, observed, streams, first = ends[rows], observed[rows], streams[rows], beyond[rows] == 0
         errors, expected = self._scorer.errors(self._rows.windows(ends), observed)
-        first = None if lowest > 0 else beyond == 0
         self._means.update(streams, errors, first, self._scorer.smoothing, apart=rank is None)
         scores, terms = self._scorer.scores(errors)
         return Readings(rows, scores, terms, errors, observed, expected, {})

@@ -30,7 +30,7 @@ class WindowRows:
         self._length = window - 1 + room
         # Rows and windows as single elements: NumPy copies those fastest.
         row_bytes = channels * self._dtype.itemsize
-        self._row, self._whole = np.dtype((np.void, row_bytes)), np.dtype((np.void, window * row_bytes))
+        self._row = np.dtype((np.void, row_bytes))
         self._reserve(1)
 
     @property
@@ -41,29 +41,25 @@ class WindowRows:
     def grow(self, streams: int) -> None:
         """Make room for at least so many streams; those that are there keep their rows."""
         if streams > len(self._next):
-            rows, filled = self._rows, self._next
-            self._reserve(max(streams, 2 * len(filled)))
+            rows, places = self._rows, self._next
+            self._reserve(max(streams, 2 * len(places)))
             self._rows[: len(rows)] = rows
-            self._next[: len(filled)] = filled
+            self._next[: len(places)] = places
 
-    def push(
-        self, streams: Integers, rank: Integers | None, most: int, rows: npt.NDArray[np.generic]
-    ) -> Integers:  # fmt: skip
+    def push(self, streams: Integers, rank: Integers | None, most: int, rows: npt.NDArray[np.generic]) -> Integers:
         """Add contiguous ``rows`` ``(n, channels)`` of ``streams`` ``(n,)``, and return where they are.
 
         ``rank`` ``(n,)`` counts the rows of the same stream before each, which must stand together; None where all
         streams differ. ``most`` is the most rows of one stream; more than ``room`` do not fit.
         """
-        after = self._next[streams]
-        full = after > self._length - most
-        if full.any():
-            self._move_back(streams[full])
-            after = self._next[streams]
+        if most > self._left:
+            self._move_back()
+        self._left -= most
+        places = self._next[streams]
         if rank is not None:
-            after = after + rank
-        places = streams * self._length + after
+            places += rank
         self._rows[places] = rows.view(self._row)[:, 0]
-        self._next[streams] = after + 1
+        self._next[streams] = places + 1
         return places
 
     def windows(self, ends: Integers) -> npt.NDArray[Any]:
@@ -72,19 +68,24 @@ class WindowRows:
         return found.view(self._dtype).reshape(len(ends), -1)
 
     def _reserve(self, streams: int) -> None:
-        self._next = np.zeros(streams, np.int64)
+        self._begins = np.arange(streams) * self._length
+        self._next = self._begins.copy()
         self._rows = np.zeros(streams * self._length, self._row)
-        count = len(self._rows) - self._window + 1
-        self._windows: npt.NDArray[np.void] = np.ndarray(count, self._whole, self._rows, strides=self._row.itemsize)
+        self._windows, self._kept = self._runs(self._window), self._runs(self._window - 1)
+        # For so many rows more there is room in every stream; how many there is in each is looked up rarely.
+        self._left = 0
 
-    def _move_back(self, streams: Integers) -> None:
-        """Move the rows that the next window needs to the beginning."""
+    def _runs(self, rows: int) -> npt.NDArray[np.void]:
+        """A view in which every run of so many rows, whatever row it begins with, is one element."""
+        count = len(self._rows) - max(rows, 1) + 1
+        kind = np.dtype((np.void, max(rows, 1) * self._row.itemsize))
+        return np.ndarray(count, kind, self._rows, strides=self._row.itemsize)
+
+    def _move_back(self) -> None:
+        """Move the rows that the next windows need to the beginning."""
         kept = self._window - 1
-        streams = np.unique(streams)
-        ends = self._next[streams]
-        moved = ends > kept
-        streams, ends = streams[moved], ends[moved]
-        offsets = np.arange(kept)
-        begins = streams * self._length
-        self._rows[(begins[:, None] + offsets)] = self._rows[(begins + ends - kept)[:, None] + offsets]
-        self._next[streams] = kept
+        moved = np.flatnonzero(self._next - self._begins > kept)
+        if kept:
+            self._kept[self._begins[moved]] = self._kept[self._next[moved] - kept]
+        self._next[moved] = self._begins[moved] + kept
+        self._left = self.room

@@ -36,7 +36,7 @@ class Scorer:
         self._mean, self._scale = signal.mean[None].repeat(MAX_BATCH, 0), signal.scale[None].repeat(MAX_BATCH, 0)
         # Readings up to this size need no bounds when they are standardised.
         self._unbounded = float(signal.scale.min()) * float(STANDARDISED_LIMIT) / 2 - float(np.abs(signal.mean).max())
-        self._residual_clip = _constants(-score.residual_clip, score.residual_clip)
+        self._residual_clip = np.array(score.residual_clip, np.float32)
         whiten = np.array([1.0 / np.asarray(term.residual_scale) for term in terms], np.float32)
         self._whiten = whiten[None].repeat(MAX_BATCH, axis=0)
         self._levels = width * np.array([term.level for term in terms])
@@ -84,14 +84,15 @@ class Scorer:
             expected = expected.astype(np.float32)
             np.subtract(expected, zero_point, out=expected)
             np.multiply(expected, scale, out=expected)
-        residual = np.empty((len(observed), *self._whiten.shape[1:]), np.float32)
-        np.subtract(observed, expected, out=residual[:, 0])
         if self._nearest:
+            residual = np.empty((len(observed), *self._whiten.shape[1:]), np.float32)
+            np.subtract(observed, expected, out=residual[:, 0])
             np.subtract(observed, self._nearest.last_rows(windows), out=residual[:, 1])
+        else:
+            residual = np.subtract(observed, expected)[:, None]
         np.multiply(residual, self._whiten[: len(residual)], out=residual)
-        low, high = self._residual_clip
-        np.maximum(residual, low, out=residual)
-        np.minimum(residual, high, out=residual)
+        np.abs(residual, out=residual)
+        np.minimum(residual, self._residual_clip, out=residual)
         return np.square(residual, out=residual), expected
 
     def scores(self, errors: FloatArray) -> tuple[Doubles, Doubles]:

@@ -60,7 +60,8 @@ class Ledger:
             return
         with tempfile.TemporaryDirectory() as folder:
             for file in path.parent.glob(f"{path.name}*"):
-                shutil.copy(file, folder)
+                if file.is_file():  # not the socket of `vedette status`
+                    shutil.copy(file, folder)
             db = sqlite3.connect(Path(folder) / path.name)
             try:
                 if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alerts'").fetchone()[0]:
