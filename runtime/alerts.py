@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vedette.runtime.detector import Reading
-from vedette.runtime.gate import Gate
+from vedette.runtime.restraint import Restraint
 from vedette.runtime.signal import SignalSpec
 
 Phase = Literal["new", "update", "end"]
@@ -82,7 +82,7 @@ class Alert:
 class AlertTracker:
     """Follows the incidents of one stream.
 
-    ``gate`` says when an incident may be told. During maintenance none is: one that was told ends with the reason
+    ``restraint`` says when an incident may be told. During maintenance none is: one that was told ends with the reason
     ``maintenance``, and one that is still there afterwards opens then, without a cooldown. One that the cap holds back
     is told as soon as there is room, if it is still open, and never otherwise.
     """
@@ -93,10 +93,10 @@ class AlertTracker:
         threshold: float,
         policy: AlertPolicy,
         *,
-        gate: Gate | None = None,
+        restraint: Restraint | None = None,
         new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        self.gate = gate or Gate()
+        self.restraint = restraint or Restraint()
         self._signal = signal
         self._threshold = threshold
         self._clear_line = threshold * policy.clear_ratio
@@ -134,7 +134,7 @@ class AlertTracker:
         if time - last > self._longest_step_s:  # windows before a gap say nothing about those after it
             self._forget()
         self._count(time, above)
-        if self.gate.muted(time):
+        if self.restraint.muted(time):
             return self._mute(time)
         self._counted_muted = False
         if self._open is None:
@@ -181,7 +181,7 @@ class AlertTracker:
     def _mute(self, time: float) -> Alert | None:
         if self._since is not None and not self._counted_muted:
             self._counted_muted = True
-            self.gate.muted_incidents += 1
+            self.restraint.muted_incidents += 1
         ended, told = self._open, self._told
         self._open, self._told = None, False
         if ended is None:
@@ -212,7 +212,7 @@ class AlertTracker:
 
     def _tell_new(self, time: float, reading: Reading, *, again: bool) -> Alert | None:
         assert self._open is not None
-        self._told = self.gate.admit(time, reading.score / self._threshold, again=again)
+        self._told = self.restraint.admit(time, reading.score / self._threshold, again=again)
         if not self._told:
             return None
         self._told_peak = reading.score

@@ -17,6 +17,7 @@ from vedette.errors import ConfigError, nearest
 from vedette.runtime import secret_files
 from vedette.runtime.alert_config import (
     AlertOverrides,
+    check_fault_channels,
     read_faults,
     read_maintenance,
     read_max_per_hour,
@@ -31,6 +32,7 @@ from vedette.runtime.mqtt_client import MqttConfig, TlsConfig
 from vedette.runtime.observe.settings import SCALARS as OBSERVE_SECTIONS
 from vedette.runtime.observe.settings import ObserveConfig
 from vedette.runtime.samples import MAX_BYTES
+from vedette.runtime.signal import SignalSpec
 from vedette.runtime.sources import NOT_YET, SOURCES
 from vedette.runtime.sources.base import SourceConfig
 from vedette.runtime.sources.mqtt import MqttSourceConfig
@@ -59,6 +61,14 @@ class StreamConfig:
     max_devices: int
     faults: FaultPolicy
     times: TimePolicy
+
+    def check(self, signal: SignalSpec) -> list[str]:
+        """Compare it with the bundle's signal; returns what cannot be compared.
+
+        Raises :class:`ConfigError` for channels that the bundle does not have, and for other units than the bundle's.
+        """
+        check_fault_channels(self.faults, signal, stream=self.name)
+        return self.source.check(signal, f'stream "{self.name}": source')
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.gate import Gate
+from vedette.runtime.restraint import Restraint
 from vedette.runtime.samples import Values
 from vedette.runtime.signal import MAX_READING, Channel, SignalSpec
 
@@ -105,11 +105,15 @@ class FaultMonitor:
     """Follows the faults of one stream."""
 
     def __init__(
-        self, rules: FaultRules, *, gate: Gate | None = None, new_id: Callable[[], str] = lambda: str(uuid.uuid4())
+        self,
+        rules: FaultRules,
+        *,
+        restraint: Restraint | None = None,
+        new_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        self._rules, self.gate = rules, gate or Gate()
+        self._rules, self.restraint = rules, restraint or Restraint()
         width = len(rules.signal.channels)
-        self._lives = {kind: _Life(kind, self.gate, new_id) for kind in FAULT_KINDS if kind in rules.kinds}
+        self._lives = {kind: _Life(kind, self.restraint, new_id) for kind in FAULT_KINDS if kind in rules.kinds}
         self._rows, self._times, self._filled = np.empty((rules.block, width)), np.zeros(rules.block), 0
         self._missing, self._range, self._flat = (_Channels(width) for _ in range(3))
         self._before = np.full(width, np.nan)
@@ -289,8 +293,8 @@ class _Channels:
 class _Life:
     """The life of one kind of fault, as far as it is told."""
 
-    def __init__(self, kind: FaultKind, gate: Gate, new_id: Callable[[], str]) -> None:
-        self._kind, self._gate, self._new_id = kind, gate, new_id
+    def __init__(self, kind: FaultKind, restraint: Restraint, new_id: Callable[[], str]) -> None:
+        self._kind, self._restraint, self._new_id = kind, restraint, new_id
         self._fault: Fault | None = None
         self.told: Fault | None = None
         self._counted_muted = False
@@ -305,10 +309,10 @@ class _Life:
         if not bad:
             self._counted_muted = False
             return self.close(time, None)
-        if self._gate.muted(time):
+        if self._restraint.muted(time):
             if not self._counted_muted:
                 self._counted_muted = True
-                self._gate.muted_incidents += 1
+                self._restraint.muted_incidents += 1
             return self.close(time, "maintenance")
         self._counted_muted = False
         again = self._fault is not None
@@ -318,7 +322,7 @@ class _Life:
         joined = (*known, *(name for name in channels if name not in known))
         if self.told is None:
             self._fault = replace(self._fault, channels=joined, detail=detail)
-            self.told = self._fault if self._gate.admit(time, 1.0, again=again) else None
+            self.told = self._fault if self._restraint.admit(time, 1.0, again=again) else None
             return self.told
         if joined == known:
             return None

@@ -102,7 +102,10 @@ class Reloader:
             config = self._read()
             check_changes(running, config)
             _check_files(config)
-            result = ReloadResult(config, _load(config, loaded), None)
+            new = _load(config, loaded)
+            for stream in config.streams:
+                stream.check(new[key(stream)][0].manifest.signal)
+            result = ReloadResult(config, new, None)
         except VedetteError as error:
             result = ReloadResult(None, {}, str(error))
         except Exception as error:  # a thread must not end unseen

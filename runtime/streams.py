@@ -33,7 +33,7 @@ DEFAULT_TIMES = TimePolicy()
 class Device:
     """One stream of an entry: ``name`` is the entry's, or ``name/device``, safe in topics.
 
-    ``time`` is its last sample's, ``arrived`` when its last payload was taken, on the monotonic clock.
+    ``time`` is its last sample's, ``arrived`` when its last payload was taken, on the monotonic clock; None before it.
     """
 
     __slots__ = ("arrived", "entry", "name", "rate", "stream", "time", "timeline", "watch")
@@ -44,7 +44,7 @@ class Device:
         self.stream = entry.new_stream(self)
         self.rate = RateCheck.of(entry.bundle.manifest.signal)
         self.time = -math.inf
-        self.arrived = 0.0
+        self.arrived: float | None = None
 
 
 # Called with the device, the time of the window's last row, and the step of the alert.
@@ -160,7 +160,7 @@ class StreamEntry:
         stream = Stream(
             self.bundle.manifest, self.group.detector.model, policy=self._policy, group=self.group, owner=owner
         )
-        stream.alerts.gate = owner.watch.alerts
+        stream.alerts.restraint = owner.watch.alerts
         return stream
 
     def tell(self, device: Device, time: float, alert: Alert) -> None:

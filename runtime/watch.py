@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from vedette.runtime.alert_cap import AlertCap, Kind, Suppressed
 from vedette.runtime.faults import SILENT_BATCHES, Fault, FaultMonitor, FaultPolicy, FaultRules, FaultStep
-from vedette.runtime.gate import Gate
 from vedette.runtime.maintenance import Maintenance, Mute
+from vedette.runtime.restraint import Restraint
 from vedette.runtime.samples import Values
 from vedette.runtime.signal import SignalSpec
 
@@ -24,11 +24,11 @@ JUDGE_EVERY_S = LONGEST_TICK_S = 1.0
 
 
 class DeviceWatch:
-    """The watch over one stream. ``alerts`` is the gate for its alert tracker."""
+    """The watch over one stream. ``alerts`` is the restraint for its alert tracker."""
 
-    def __init__(self, name: str, rules: FaultRules, gate: Callable[[Kind], Gate], on_fault: OnFault) -> None:
-        self.alerts = gate("alerts")
-        self._faults = FaultMonitor(rules, gate=gate("faults"))
+    def __init__(self, name: str, rules: FaultRules, restraint: Callable[[Kind], Restraint], on_fault: OnFault) -> None:
+        self.alerts = restraint("alerts")
+        self._faults = FaultMonitor(rules, restraint=restraint("faults"))
         self.name, self._on_fault, self._rules = name, on_fault, rules
         self._judges_silence = "silence" in rules.kinds
         self._silent_after_s = rules.silent_after_s
@@ -43,12 +43,12 @@ class DeviceWatch:
     @property
     def muted(self) -> int:
         """How many incidents maintenance has kept back."""
-        return self.alerts.muted_incidents + self._faults.gate.muted_incidents
+        return self.alerts.muted_incidents + self._faults.restraint.muted_incidents
 
     def mute_by(self, mute: Mute | None) -> None:
         """Let other maintenance mute the stream from now on."""
         self.alerts.mute_by(mute)
-        self._faults.gate.mute_by(mute)
+        self._faults.restraint.mute_by(mute)
 
     def expect(self, now: float) -> None:
         """The stream should begin at ``now``, in seconds since 1970."""
@@ -88,7 +88,7 @@ class DeviceWatch:
     def restart(self, reason: str) -> None:
         """End all open faults, with that reason: the times to come have nothing to do with those before."""
         self.close(reason)
-        self._faults = FaultMonitor(self._rules, gate=self._faults.gate)
+        self._faults = FaultMonitor(self._rules, restraint=self._faults.restraint)
 
     @property
     def _now(self) -> float:
@@ -125,7 +125,7 @@ class EntryWatch:
         """The watch over a new stream with that name."""
         mute = self._maintenance.mute(self._entry, name)
         watch = DeviceWatch(
-            name, self._rules, lambda kind: Gate(name, kind, mute=mute, cap=self._cap), self._on_fault
+            name, self._rules, lambda kind: Restraint(name, kind, mute=mute, cap=self._cap), self._on_fault
         )  # fmt: skip
         self._devices.append(watch)
         return watch

@@ -203,6 +203,6 @@ def _views(entries: Iterable[StreamEntry], now: float) -> Iterable[StreamView]:
                 model=model,
                 score=None if math.isnan(stream.score) else stream.score,
                 threshold=entry.bundle.manifest.threshold,
-                age_s=max(0.0, now - device.arrived),
+                age_s=None if device.arrived is None else max(0.0, now - device.arrived),
                 alert=stream.alerts.active,
             )

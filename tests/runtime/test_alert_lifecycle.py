@@ -14,8 +14,8 @@ from tiny import SIGNAL
 
 from vedette.runtime.alert_cap import HOUR_S, AlertCap
 from vedette.runtime.alerts import Alert, AlertPolicy, AlertTracker
-from vedette.runtime.gate import Gate
 from vedette.runtime.maintenance import Mute, OnceWindow
+from vedette.runtime.restraint import Restraint
 
 Step = tuple[float, float]  # second, score
 
@@ -25,8 +25,8 @@ def told(
 ) -> list[tuple[float, Alert]]:
     ids = (f"id-{number}" for number in itertools.count())
     windows = [OnceWindow(("*",), *mute)] if mute else []
-    gate = Gate("pump", mute=Mute(windows) if windows else None, cap=cap)
-    tracker = AlertTracker(SIGNAL, THRESHOLD, policy, gate=gate, new_id=lambda: next(ids))
+    restraint = Restraint("pump", mute=Mute(windows) if windows else None, cap=cap)
+    tracker = AlertTracker(SIGNAL, THRESHOLD, policy, restraint=restraint, new_id=lambda: next(ids))
     found = [(second, tracker.step(second, reading(score))) for second, score in steps]
     return [(second, alert) for second, alert in found if alert is not None]
 
@@ -74,11 +74,11 @@ def test_maintenance_ends_what_is_open_and_what_is_left_of_it_opens_afterwards()
 
 
 def test_what_comes_and_goes_during_maintenance_is_counted_and_not_told() -> None:
-    gate = Gate("pump", mute=Mute([OnceWindow(("*",), 0.0, 10.0)]))
-    tracker = AlertTracker(SIGNAL, THRESHOLD, AlertPolicy(1, 2.0, 0.0), gate=gate)
+    restraint = Restraint("pump", mute=Mute([OnceWindow(("*",), 0.0, 10.0)]))
+    tracker = AlertTracker(SIGNAL, THRESHOLD, AlertPolicy(1, 2.0, 0.0), restraint=restraint)
     scores = [1, 20, 20, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     assert [tracker.step(float(second), reading(score)) for second, score in enumerate(scores)] == [None] * 12
-    assert gate.muted_incidents == 1
+    assert restraint.muted_incidents == 1
 
 
 def test_the_cap_holds_back_what_is_too_much_and_tells_what_lasts_when_there_is_room() -> None:

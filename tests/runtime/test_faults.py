@@ -14,8 +14,8 @@ from tiny import CHANNELS, SIGNAL, tiny_bundle_bytes
 from vedette.runtime import bundle as bundles
 from vedette.runtime.alert_cap import AlertCap
 from vedette.runtime.faults import FLAT_LEAST, Fault, FaultKind, FaultMonitor, FaultPolicy, FaultRules
-from vedette.runtime.gate import Gate
 from vedette.runtime.maintenance import Maintenance, Mute, OnceWindow
+from vedette.runtime.restraint import Restraint
 from vedette.runtime.signal import SignalSpec
 from vedette.runtime.watch import EntryWatch
 
@@ -29,9 +29,13 @@ def wave(count: int, *, seed: int = 0) -> np.ndarray:
 
 
 def run(
-    rows: np.ndarray, *, signal: SignalSpec = MOVING, policy: FaultPolicy | None = None, gate: Gate | None = None
+    rows: np.ndarray,
+    *,
+    signal: SignalSpec = MOVING,
+    policy: FaultPolicy | None = None,
+    restraint: Restraint | None = None,
 ) -> Told:
-    monitor = FaultMonitor(FaultRules(signal, policy or FaultPolicy()), gate=gate)
+    monitor = FaultMonitor(FaultRules(signal, policy or FaultPolicy()), restraint=restraint)
     steps = [step for second, row in enumerate(rows) for step in monitor.push(float(second), row)]
     return [(time, fault.phase, fault.kind, fault.channels) for time, fault in steps]
 
@@ -300,8 +304,8 @@ def test_whatever_comes_each_kind_is_new_then_updates_then_end(
     blocks: list[tuple[int, str, int]], mute: tuple[float, float] | None, per_hour: int | None
 ) -> None:
     windows = Mute([OnceWindow(("*",), *mute)]) if mute else None
-    gate = Gate("s", "faults", mute=windows, cap=AlertCap(per_hour) if per_hour else None)
-    monitor = FaultMonitor(FaultRules(MOVING, FaultPolicy()), gate=gate)
+    restraint = Restraint("s", "faults", mute=windows, cap=AlertCap(per_hour) if per_hour else None)
+    monitor = FaultMonitor(FaultRules(MOVING, FaultPolicy()), restraint=restraint)
     steps = list(_play(monitor, blocks))
     steps += monitor.close(1e6, reason="gateway stopped")
     lives: dict[FaultKind, Fault | None] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -266,20 +267,21 @@ def test_a_scoring_thread_that_waits_for_a_full_log_pipe_is_not_fed_for(
     gateway: Gateway, mosquitto: Mosquitto, manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     config = gateway.configure("{ stdin = true }")
     gateway.process = subprocess.Popen(
-        [sys.executable, "-m", "vedette", "run", config], stdin=subprocess.PIPE, stderr=writer
+        [sys.executable, "-m", "vedette", "run", config, "--log", "json"], stdin=subprocess.PIPE, stderr=writer
     )
     os.close(writer)
     wait_for(lambda: "WATCHDOG=1" in manager.hear(), "WATCHDOG=1")
     assert gateway.process.stdin is not None
-    # Each incident is two lines of the log, which nobody reads: 64 KiB are full after some hundred.
-    for incident in range(1500):
+    # Each incident is two lines of the log, which nobody reads: 4 KiB are full before lines are left out.
+    for incident in range(200):
         start = 1000 + 20 * incident
         values = [1.0] * 6 + [5.0] * 3 + [1.0] * 6
         lines = "".join(payload(start + number, value) + "\n" for number, value in enumerate(values))
         gateway.process.stdin.write(lines.encode())
-        if incident % 100 == 0:
+        if incident % 20 == 0:
             gateway.process.stdin.flush()
             if incident and not manager.fed_within(2.0):
                 break

@@ -1,4 +1,4 @@
-"""What may keep an incident of one stream from being told: maintenance, and the gateway's cap on alerts."""
+"""What may keep the incidents of one stream from being told: maintenance, and the gateway's cap on alerts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from vedette.runtime.alert_cap import AlertCap, Kind
 from vedette.runtime.maintenance import Mute
 
 
-class Gate:
-    """The way out for the incidents of one kind of one stream. ``muted_incidents`` counts those kept back by
-    maintenance.
+class Restraint:
+    """What restrains the incidents of one kind of one stream; without a mute and a cap, nothing.
 
-    Without a mute and a cap it is always open.
+    ``muted_incidents`` counts those kept back by maintenance.
     """
 
     def __init__(
