@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-BALLAST_BYTES = 512 * 1024
+BALLAST_BYTES, BALLAST_SUFFIX = 512 * 1024, ".ballast"
 # The ballast is made again when this much is free, so that making it does not fill the disk at once.
 ROOM_BYTES = 4 * BALLAST_BYTES
 
@@ -17,7 +17,7 @@ class Ballast:
     """The file beside a database. Everything here is best effort and raises nothing."""
 
     def __init__(self, database: Path) -> None:
-        self.path = database.with_name(database.name + ".ballast")
+        self.path = database.with_name(database.name + BALLAST_SUFFIX)
 
     @property
     def held(self) -> bool:

@@ -14,7 +14,6 @@ from cryptography import x509
 from vedette.errors import ConfigError
 from vedette.runtime.config import GatewayConfig
 from vedette.runtime.mqtt_client import MqttConfig
-from vedette.runtime.sources.mqtt import MqttSourceConfig
 
 # mosquitto's ACL file is one rule per line, without quoting.
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -41,7 +40,8 @@ def gateway_user(mqtt: MqttConfig) -> str:
 def acl_file(config: GatewayConfig, consumers: Iterable[str] = ()) -> str:
     """The file's text. Raises :class:`ConfigError` for names that it cannot carry."""
     base = f"vedette/{config.gateway}"
-    sources = [stream.source.topic for stream in config.streams if isinstance(stream.source, MqttSourceConfig)]
+    prefix = config.observe.prefix
+    discovery = [] if prefix is None else [f"{base}/state/#", f"{prefix}/device/#"]
     user = gateway_user(config.mqtt)
     names = list(dict.fromkeys(consumers))
     if user in names:
@@ -53,7 +53,8 @@ def acl_file(config: GatewayConfig, consumers: Iterable[str] = ()) -> str:
             user,
             "the gateway",
             [("write", f"{base}/alert/#"), ("write", f"{base}/status"), ("read", f"{base}/ack")]
-            + [("read", topic) for topic in dict.fromkeys(sources)],
+            + [("write", topic) for topic in discovery]
+            + [("read", topic) for topic in config.source_topics],
         ),
     ]
     for name in names:

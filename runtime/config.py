@@ -88,6 +88,12 @@ class GatewayConfig:
     max_alerts_per_hour: int
     observe: ObserveConfig
 
+    @property
+    def source_topics(self) -> tuple[str, ...]:
+        """The topics from which samples come, each once."""
+        topics = [stream.source.topic for stream in self.streams if isinstance(stream.source, MqttSourceConfig)]
+        return tuple(dict.fromkeys(topics))
+
 
 def load_gateway(path: Path, *, environ: Mapping[str, str] = os.environ) -> GatewayConfig:
     """Read a gateway's configuration. Raises :class:`ConfigError` that names the file, the key and the remedy."""

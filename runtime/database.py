@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from vedette.errors import OutputError
-from vedette.runtime.ballast import BALLAST_BYTES, Ballast
+from vedette.runtime.ballast import BALLAST_BYTES, BALLAST_SUFFIX, Ballast
 
 # Rows that one transaction may touch: it bounds the WAL, whatever the state of the database.
 MAX_ROWS = 32
@@ -123,7 +124,7 @@ class Database:
 
     def bytes_on_disk(self) -> int:
         """The size of all its files."""
-        return sum(file.stat().st_size for file in self.path.parent.glob(f"{self.path.name}*"))
+        return bytes_of(self.path)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -193,6 +194,21 @@ class Database:
         if not _is_full(error):
             self.close()
         return StorageError(f"{self.path}: {_explain(error)}")
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of the database at ``path`` that are there: itself, its WAL, and its ballast."""
+    names = (path.name + suffix for suffix in ("", "-wal", "-shm", "-journal", BALLAST_SUFFIX))
+    return [file for file in map(path.with_name, names) if file.is_file()]
+
+
+def bytes_of(path: Path) -> int:
+    """The size of the files of the database at ``path``."""
+    total = 0
+    for file in files_of(path):
+        with suppress(OSError):  # gone meanwhile
+            total += file.stat().st_size
+    return total
 
 
 def number(db: sqlite3.Connection, sql: str) -> int:

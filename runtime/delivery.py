@@ -13,7 +13,8 @@ from functools import partial
 from vedette.runtime.cloudevents import mark_historical, number_event
 from vedette.runtime.events import Event, about
 from vedette.runtime.incidents import end_of
-from vedette.runtime.link import FIRST_FAILURE, NO_SUBSCRIBERS, Link
+from vedette.runtime.link import NO_SUBSCRIBERS, Link
+from vedette.runtime.mqtt_client import FIRST_FAILURE
 from vedette.runtime.outbox import MAX_ROWS, Outbox, OutgoingAlert, StorageError, StoredAlert
 from vedette.runtime.watchdog import Sign
 

@@ -25,7 +25,7 @@ from paho.mqtt.properties import Properties
 
 from vedette.errors import ConfigError
 from vedette.runtime.events import Event, about
-from vedette.runtime.mqtt_client import Client, MqttConfig
+from vedette.runtime.mqtt_client import FIRST_FAILURE, Client, MqttConfig
 from vedette.runtime.watchdog import Sign
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ MAX_PACKET_BYTES = 16 * 1024 * 1024
 WINDOW = 16
 # Topics whose handlers are remembered.
 MAX_ROUTED = 10_000
-# PUBACK reason codes (MQTT 5, table 3-4).
-NO_SUBSCRIBERS, FIRST_FAILURE = 0x10, 0x80
+# A PUBACK's reason code (MQTT 5, table 3-4).
+NO_SUBSCRIBERS = 0x10
 _UNSUPPORTED_PROTOCOL = 0x84
 _VERSIONS = {MQTTProtocolVersion.MQTTv5: "5", MQTTProtocolVersion.MQTTv311: "3.1.1"}
 BLIND_311 = "MQTT 3.1.1 does not say when the broker refuses an alert or has no subscriber for it"

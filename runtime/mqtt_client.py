@@ -17,6 +17,9 @@ from vedette.errors import ConfigError
 from vedette.runtime.buffered_reads import BufferedReads
 from vedette.runtime.tls_errors import explain
 
+# Reason codes from here on are refusals (MQTT 5, tables 3-1, 3-4 and 3-8); paho translates those of 3.1.1.
+FIRST_FAILURE = 0x80
+
 
 @dataclass(frozen=True)
 class TlsConfig:

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
-from vedette.errors import ConfigError, SelfTestError, VedetteError
+from vedette.errors import ConfigError, VedetteError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.bundle import Bundle
 from vedette.runtime.config import GatewayConfig, StreamConfig
+from vedette.runtime.selftest_child import self_test_apart
 from vedette.runtime.stream import StreamGroup
 
 log = logging.getLogger(__name__)
 
-SELF_TEST_TIMEOUT_S = 120.0
 # What a running gateway can change; anything else takes a restart, and a reload says so.
 CHANGEABLE = frozenset({"mqtt", "streams", "observe", "maintenance"})
 # How a field is called in gateway.toml, where that is not its own name.
@@ -182,26 +180,15 @@ def _load(config: GatewayConfig, running: Loaded) -> Loaded:
 
 
 def _self_test(path: Path, bundle: Bundle, interpreter: str | None) -> None:
-    """Replay the golden windows in a child process: a damaged model can end its process without a word.
+    """Replay the golden windows in a child process.
 
-    The child reads a copy in memory of what was read here, whatever happens to the file. Raises :class:`SelfTestError`.
+    It reads a copy in memory of what was read here, whatever happens to the file. Raises :class:`SelfTestError`.
     """
     copy = os.memfd_create("bundle")
     try:
         data = bundles.pack(bundle.manifest, bundle.model_bytes, bundle.golden, compiled=bundle.compiled)
         with os.fdopen(os.dup(copy), "wb") as file:
             file.write(data)
-        command = [sys.executable, "-m", "vedette", "selftest", f"/proc/self/fd/{copy}"]
-        command += ["--interpreter", interpreter] if interpreter else []
-        try:
-            child = subprocess.run(
-                command, check=False, capture_output=True, text=True, timeout=SELF_TEST_TIMEOUT_S, pass_fds=[copy]
-            )
-        except subprocess.TimeoutExpired:
-            raise SelfTestError(f"{path}: the self-test did not end within {SELF_TEST_TIMEOUT_S:g} s") from None
+        self_test_apart(Path(f"/proc/self/fd/{copy}"), interpreter=interpreter, name=str(path), fds=[copy])
     finally:
         os.close(copy)
-    if child.returncode:
-        said = child.stderr.strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
-        words = said[0].removeprefix("vedette: ").replace(f"/proc/self/fd/{copy}", str(path))
-        raise SelfTestError(f"{path}: the self-test failed: {words}")

@@ -23,7 +23,8 @@ class ReorderWindow:
     until it has waited ``max_delay_s`` by the monotonic clock. Whoever adds a sample sees to it that it is newer than
     all that were given out.
 
-    >>> window, row = ReorderWindow(2.0, 10), np.zeros(1)
+    >>> from array import array
+    >>> window, row = ReorderWindow(2.0, 10), array("d", [0.0])
     >>> [window.add(time, row, 0.0) for time in (2.0, 1.0, 1.0, 3.5)]
     [True, True, False, True]
     >>> [time for time, _ in window.ripe()], [time for time, _ in window.due(2.0)]

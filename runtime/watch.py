@@ -41,6 +41,11 @@ class DeviceWatch:
         return self._faults.open
 
     @property
+    def in_maintenance(self) -> bool:
+        """Whether maintenance mutes the stream at present, in its own time."""
+        return self._time > -math.inf and self.alerts.muted(self._now)
+
+    @property
     def muted(self) -> int:
         """How many incidents maintenance has kept back."""
         return self.alerts.muted_incidents + self._faults.restraint.muted_incidents

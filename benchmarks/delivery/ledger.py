@@ -26,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vedette.runtime.database import files_of
+
 STORED = " DEBUG stored: "
 
 
@@ -59,9 +61,8 @@ class Ledger:
         if not path.exists():
             return
         with tempfile.TemporaryDirectory() as folder:
-            for file in path.parent.glob(f"{path.name}*"):
-                if file.is_file():  # not the socket of `vedette status`
-                    shutil.copy(file, folder)
+            for file in files_of(path):
+                shutil.copy(file, folder)
             db = sqlite3.connect(Path(folder) / path.name)
             try:
                 if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alerts'").fetchone()[0]:

@@ -8,13 +8,15 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 
+from paho.mqtt.client import topic_matches_sub
+
 from vedette.errors import BrokerError, ConfigError, VedetteError
 from vedette.runtime.checks.findings import Finding, fail, ok, warn
-from vedette.runtime.checks.probe import FIRST_FAILURE, Probe, open_socket, shake_hands
+from vedette.runtime.checks.probe import Probe, open_socket, shake_hands
 from vedette.runtime.cloudevents import TYPE_CHECK
 from vedette.runtime.config import GatewayConfig
 from vedette.runtime.link import NO_SUBSCRIBERS
-from vedette.runtime.mqtt_client import MqttConfig
+from vedette.runtime.mqtt_client import FIRST_FAILURE, MqttConfig
 from vedette.runtime.sources.mqtt import MqttSourceConfig
 from vedette.runtime.times import iso_time
 
@@ -74,9 +76,8 @@ def _connected(probe: Probe) -> Finding:
 
 def _subscriptions(probe: Probe, config: GatewayConfig) -> Iterator[Finding]:
     ack = f"vedette/{config.gateway}/ack"
-    sources = [stream.source.topic for stream in config.streams if isinstance(stream.source, MqttSourceConfig)]
     accepted = []
-    for topic in dict.fromkeys([ack, *sources]):
+    for topic in (ack, *config.source_topics):
         code = probe.subscribe(topic)
         if code >= FIRST_FAILURE:
             yield fail("rights", f"may not subscribe to {topic} (0x{code:02x})", _ACL)
@@ -104,19 +105,9 @@ def _arrivals(probe: Probe, filters: list[str]) -> set[str]:
     while len(arrived) < len(filters) and time.monotonic() < deadline:
         while not probe.messages.empty():
             topic = probe.messages.get()
-            arrived.update(found for found in filters if matches(found, topic))
+            arrived.update(found for found in filters if topic_matches_sub(found, topic))
         time.sleep(0.02)
     return arrived
-
-
-def matches(topic_filter: str, topic: str) -> bool:
-    """Whether a topic fits a source's filter, in which only ``+`` is special.
-
-    >>> matches("plant/+/raw", "plant/pump1/raw"), matches("plant/+/raw", "plant/raw")
-    (True, False)
-    """
-    wanted, found = topic_filter.split("/"), topic.split("/")
-    return len(wanted) == len(found) and all(a in ("+", b) for a, b in zip(wanted, found, strict=True))
 
 
 def _publications(probe: Probe, config: GatewayConfig) -> Iterator[Finding]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from vedette.errors import VedetteError
+from vedette.errors import SelfTestError, VedetteError
 from vedette.runtime import bundle as bundles
 from vedette.runtime.checks.findings import Finding, fail, ok, warn
+from vedette.runtime.config import StreamConfig
+from vedette.runtime.selftest_child import self_test_apart
 
-SELF_TEST_S = 120.0
 
-
-def check_bundle(path: Path, *, interpreter: str | None) -> Iterator[Finding]:
-    """Checksums, who could replace it, and the self-test in a process of its own: a bad model can crash it."""
+def check_bundle(path: Path, streams: Sequence[StreamConfig], *, interpreter: str | None) -> Iterator[Finding]:
+    """Checksums, whether it fits its ``streams``, who could replace it, and the self-test."""
     try:
         bundle = bundles.read(path)
     except VedetteError as error:
@@ -29,6 +27,13 @@ def check_bundle(path: Path, *, interpreter: str | None) -> Iterator[Finding]:
         f"{path}: unsigned: the checksums show damage, not who made it",
         "let only the service's user and root write its folder",
     )
+    for stream in streams:
+        try:
+            unsure = stream.check(manifest.signal)
+        except VedetteError as error:
+            yield fail("bundle", str(error), "correct the stream, or give it the bundle that was made for it")
+        else:
+            yield from (warn("bundle", f"stream {stream.name}: {text}", "a bundle that says it") for text in unsure)
     for place in (path, path.parent):
         mode = place.stat().st_mode
         if mode & stat.S_IWOTH and not (place.is_dir() and mode & stat.S_ISVTX):
@@ -37,22 +42,7 @@ def check_bundle(path: Path, *, interpreter: str | None) -> Iterator[Finding]:
 
 
 def _self_test(path: Path, interpreter: str | None) -> Finding:
-    command = [sys.executable, "-m", "vedette", "selftest", str(path)]
-    if interpreter is not None:
-        command += ["--interpreter", interpreter]
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SELF_TEST_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return fail("bundle", f"{path}: the self-test has not ended in {SELF_TEST_S:g} s", "another bundle")
-    if done.returncode == 0:
-        return ok("bundle", f"{path}: self-test {done.stdout.strip()}")
-    if done.returncode < 0:
-        return fail(
-            "bundle",
-            f"{path}: it crashes the interpreter (signal {-done.returncode})",
-            "do not run it; export again",
-        )
-    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    return fail("bundle", f"{path}: self-test: {last.removeprefix('vedette: ')}", "export it again for this board")
+        return ok("bundle", f"{path}: self-test {self_test_apart(path, interpreter=interpreter)}")
+    except SelfTestError as error:
+        return fail("bundle", str(error), "export it again for this board")

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from vedette.runtime.checks.findings import Finding, fail, ok, warn
 from vedette.runtime.config import LEAST_OUTBOX_MB
+from vedette.runtime.database import bytes_of, files_of
 from vedette.runtime.mqtt_client import MqttConfig
 
 RENEW_WITHIN = timedelta(days=30)
@@ -72,7 +73,7 @@ def check_outbox(path: Path, *, max_bytes: int) -> Iterator[Finding]:
     kind = _file_system(folder)
     if kind in _VOLATILE:
         yield warn("outbox", f"{path}: {kind} loses all alerts when the power goes", "set [outbox] path to a disk")
-    used = sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*") if file.is_file())
+    used = bytes_of(path)
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     told = f"{path}: free {free // _MB:,} MB, used {used // _MB:,} MB of the quota's {max_bytes // _MB:,} MB"
@@ -97,7 +98,7 @@ def _not_writable(path: Path, folder: Path) -> Finding | None:
         return fail(
             "outbox", f"{folder}: cannot be written: {error.strerror}", f"chown vedette {folder}, or another path"
         )
-    for file in path.parent.glob(f"{path.name}*"):
+    for file in files_of(path):
         if not os.access(file, os.W_OK):
             return fail("outbox", f"{file}: we may not write it", f"chown --reference={folder} {file}")
         if os.geteuid() == 0 and file.stat().st_uid != folder.stat().st_uid:

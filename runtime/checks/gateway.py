@@ -12,7 +12,7 @@ from vedette.runtime.checks.bundles import check_bundle
 from vedette.runtime.checks.files import check_config_files, check_outbox, check_readable
 from vedette.runtime.checks.findings import Finding, fail, ok, warn
 from vedette.runtime.checks.machine import check_clock, check_interpreter
-from vedette.runtime.config import GatewayConfig, load_gateway
+from vedette.runtime.config import load_gateway
 
 
 def check_gateway(path: Path, *, environ: Mapping[str, str] = os.environ, publish: bool = True) -> Iterator[Finding]:
@@ -35,13 +35,9 @@ def check_gateway(path: Path, *, environ: Mapping[str, str] = os.environ, publis
     yield from check_config_files(path)
     yield from check_readable(config.mqtt)
     yield check_interpreter(config.interpreter)
-    for bundle in _bundles(config):
-        yield from check_bundle(bundle, interpreter=config.interpreter)
+    for bundle in dict.fromkeys(stream.bundle for stream in config.streams):
+        streams = [stream for stream in config.streams if stream.bundle == bundle]
+        yield from check_bundle(bundle, streams, interpreter=config.interpreter)
     yield from check_outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
     yield from check_broker(config, publish=publish)
     yield check_clock()
-
-
-def _bundles(config: GatewayConfig) -> list[Path]:
-    """Each bundle once, in the order of the configuration."""
-    return list(dict.fromkeys(stream.bundle for stream in config.streams))

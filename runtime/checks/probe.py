@@ -14,14 +14,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from vedette.errors import BrokerError
-from vedette.runtime.mqtt_client import Client, MqttConfig
+from vedette.runtime.mqtt_client import FIRST_FAILURE, Client, MqttConfig
 from vedette.runtime.tls_errors import explain
 
 TIMEOUT_S = 5.0
 # How long a broker may take to refuse our certificate after its own part of a TLS 1.3 handshake.
 _AFTER_HANDSHAKE_S = 0.5
-# CONNACK reason codes from here on are refusals (MQTT 5, table 3-1); paho translates those of 3.1.1.
-FIRST_FAILURE = 0x80
 
 
 def open_socket(config: MqttConfig) -> None:

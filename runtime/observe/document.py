@@ -6,11 +6,11 @@ import json
 import math
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from vedette.runtime.alerts import Alert
+from vedette.runtime.database import bytes_of
 from vedette.runtime.observe.snapshot import Snapshot, StreamView
 from vedette.runtime.times import iso_time
 
@@ -47,7 +47,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "outbox": {
             "pending": counters.get("alerts_pending", 0),
             "dropped": counters.get("alerts_dropped", 0),
-            "bytes": outbox_bytes(snapshot.outbox_path),
+            "bytes": bytes_of(snapshot.outbox_path),
             "max_bytes": snapshot.outbox_max_bytes,
         },
         "counters": counters,
@@ -75,15 +75,6 @@ def encode(snapshot: Snapshot) -> bytes:
     return json.dumps(document(snapshot), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def outbox_bytes(path: Path) -> int:
-    """What the outbox's files take: the database, its WAL and their shared memory."""
-    total = 0
-    for suffix in ("", "-wal", "-shm"):
-        with suppress(OSError):
-            total += path.with_name(path.name + suffix).stat().st_size
-    return total
-
-
 def rss_bytes() -> int:
     """The memory of this process that is in RAM; 0 where the kernel does not say."""
     try:
@@ -102,6 +93,8 @@ def _stream(view: StreamView) -> dict[str, Any]:
         "severity": number(view.severity),
         "last_sample_age_s": None if view.age_s is None else round(view.age_s, 1),
         "alert": None if view.alert is None else _alert(view.alert),
+        "faults": list(view.faults),
+        "maintenance": view.maintenance,
     }
 
 

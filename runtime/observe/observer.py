@@ -205,4 +205,6 @@ def _views(entries: Iterable[StreamEntry], now: float) -> Iterable[StreamView]:
                 threshold=entry.bundle.manifest.threshold,
                 age_s=None if device.arrived is None else max(0.0, now - device.arrived),
                 alert=stream.alerts.active,
+                faults=tuple(fault.kind for fault in device.watch.open_faults),
+                maintenance=device.watch.in_maintenance,
             )

@@ -10,7 +10,8 @@ import math
 import time
 from collections.abc import Iterable
 
-from vedette.runtime.observe.document import outbox_bytes, rss_bytes
+from vedette.runtime.database import bytes_of
+from vedette.runtime.observe.document import rss_bytes
 from vedette.runtime.observe.snapshot import Snapshot
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -56,7 +57,7 @@ def text(snapshot: Snapshot) -> str:
     one("alerts_pending", "gauge", "Alert events not yet confirmed.", counters.get("alerts_pending"))
     # Since the outbox was made, and not since the start: a gauge in Prometheus' terms only if the outbox is replaced.
     one("alerts_dropped_total", "counter", "Alert events dropped for want of space.", counters.get("alerts_dropped"))
-    one("outbox_bytes", "gauge", "Size of the outbox's files.", outbox_bytes(snapshot.outbox_path))
+    one("outbox_bytes", "gauge", "Size of the outbox's files.", bytes_of(snapshot.outbox_path))
     one("outbox_max_bytes", "gauge", "Quota of the outbox.", snapshot.outbox_max_bytes)
     one("inbox_samples", "gauge", "Payloads that wait to be scored.", scoring.waiting)
     one("scoring_seconds_total", "counter", "Time spent in rounds that scored.", scoring.seconds)

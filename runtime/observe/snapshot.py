@@ -25,7 +25,10 @@ WANTED_S = 5.0
 
 @dataclass(frozen=True)
 class StreamView:
-    """One stream. ``score`` is None before the first window; ``age_s`` is since its last payload, None before it."""
+    """One stream. ``score`` is None before the first window; ``age_s`` is since its last payload, None before it.
+
+    ``faults`` are the kinds of its open faults; ``maintenance`` says whether it is muted.
+    """
 
     name: str
     entry: str
@@ -34,6 +37,8 @@ class StreamView:
     threshold: float
     age_s: float | None
     alert: Alert | None
+    faults: tuple[str, ...] = ()
+    maintenance: bool = False
 
     @property
     def severity(self) -> float | None:

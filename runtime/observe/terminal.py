@@ -12,12 +12,17 @@ _BAR, _BAR_FULL = 10, 2.0  # characters, and the severity that fills them
 
 
 def render(status: dict[str, Any], *, most: int = MOST_STREAMS) -> str:
-    """The gateway, its faults, and a table of its streams: those with open alerts first, then by severity."""
+    """The gateway, why it is degraded, and a table of its streams: those with open alerts first, then those with
+    faults, then by severity."""
     outbox, connection, counters, scoring = (
         status[key] for key in ("outbox", "connection", "counters", "scoring")
     )  # fmt: skip
-    streams = sorted(status["streams"], key=lambda s: (s["alert"] is None, -(s["severity"] or 0.0), s["name"]))
+    streams = sorted(
+        status["streams"], key=lambda s: (s["alert"] is None, not s["faults"], -(s["severity"] or 0.0), s["name"])
+    )
     opened = sum(stream["alert"] is not None for stream in streams)
+    faulty = sum(len(stream["faults"]) for stream in streams)
+    muted = sum(stream["maintenance"] for stream in streams)
     protocol = f", MQTT {connection['mqtt_version']}" if connection["mqtt_version"] else ""
     state = "broker not connected" if status["state"] == "offline" else status["state"]
     per_sample = "" if scoring["us_per_sample"] is None else f", {scoring['us_per_sample']:g} us per sample"
@@ -31,6 +36,8 @@ def render(status: dict[str, Any], *, most: int = MOST_STREAMS) -> str:
         f"{counters['input_overflow']:,} lost, {scoring['waiting']:,} waiting{per_sample}",
         f"alerts   {opened:,} open, {counters['alerts_raised']:,} events since the start, "
         f"{counters['alerts_confirmed']:,} confirmed",
+        f"faults   {faulty:,} open, {counters['faults_raised']:,} events since the start"
+        + (f"; {muted:,} stream(s) in maintenance" if muted else ""),
         f"memory   {status['rss_bytes'] / 2**20:.1f} MiB",
         "",
     ]
@@ -58,7 +65,13 @@ def duration(seconds: float | None) -> str:
 
 def _row(stream: dict[str, Any]) -> tuple[str, ...]:
     alert, severity = stream["alert"], stream["severity"]
-    state = "ALERT" if alert else "filling" if severity is None else "above" if severity > 1 else "normal"
+    state = "filling" if severity is None else "above" if severity > 1 else "normal"
+    if alert:
+        state = "ALERT"
+    elif stream["faults"]:
+        state = "fault: " + ", ".join(stream["faults"])
+    elif stream["maintenance"]:
+        state = "maintenance"
     channels = (
         [f"{_clean(item['name'])} {100 * (item['share'] or 0):.0f}%" for item in alert["channels"][:3]] if alert else []
     )

@@ -40,6 +40,15 @@ def test_the_file_names_each_user_and_its_rights(gateway: Gateway, tmp_path: Pat
     ]
 
 
+def test_with_discovery_its_topics_are_allowed_too(gateway: Gateway, tmp_path: Path) -> None:
+    config = gateway.configure(INPUT, mqtt=secret(tmp_path))
+    assert "state/#" not in acl_file(load_gateway(config))
+    config.write_text(config.read_text() + '[discovery]\nhome_assistant = true\nprefix = "ha"\n')
+    rules = acl_file(load_gateway(config)).splitlines()
+    assert "topic write vedette/gw7/state/#" in rules
+    assert "topic write ha/device/#" in rules
+
+
 def test_a_gateway_without_a_name_is_refused(gateway: Gateway) -> None:
     refused = vedette("broker-acl", gateway.configure(INPUT))
     assert refused.code == ConfigError.exit_code

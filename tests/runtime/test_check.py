@@ -100,6 +100,13 @@ def test_a_good_gateway_passes_and_a_consumer_is_not_disturbed(
     assert not list(gateway.folder.glob("outbox*")), "a check leaves nothing behind"
 
 
+def test_a_stream_that_does_not_fit_its_bundle_is_told(gateway: Gateway) -> None:
+    config = gateway.configure('{ mqtt = "plant/pump1/raw", units = { nothing = "mm" } }')
+    found = Checked(config)
+    assert found.code != 0
+    assert any('the bundle has no channel "nothing"' in text for text in found.texts("fail"))
+
+
 def test_a_check_that_must_not_publish_does_not(gateway: Gateway, mosquitto: Mosquitto, consume: Any) -> None:
     consumer = consume("vedette/#")
     assert Checked(gateway.configure(INPUT), "--no-publish").code == 0

@@ -207,8 +207,11 @@ def test_text_from_outside_does_not_reach_the_terminal_as_commands() -> None:
         "severity": None,
         "last_sample_age_s": None,
         "alert": None,
+        "faults": ["silence"],
+        "maintenance": True,
     }
-    counters = dict.fromkeys(("samples", "rejected", "input_overflow", "alerts_raised", "alerts_confirmed"), 0)
+    names = ("samples", "rejected", "input_overflow", "alerts_raised", "faults_raised", "alerts_confirmed")
+    counters = dict.fromkeys(names, 0)
     text = render(
         {
             "gateway": "gw7",
@@ -225,6 +228,8 @@ def test_text_from_outside_does_not_reach_the_terminal_as_commands() -> None:
         }
     )
     assert "\x1b" not in text and "\x07" not in text
+    assert "faults   150 open, 0 events since the start; 150 stream(s) in maintenance" in text
+    assert "fault: silence" in text
     assert "… and 50 more" in text
 
 

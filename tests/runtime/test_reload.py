@@ -114,6 +114,7 @@ def test_a_bad_configuration_changes_nothing_and_says_so(
         "cannot be read": good.replace(str(gateway.bundle), "none.vdt"),
         "damaged": good.replace(str(gateway.bundle), "damaged.vdt"),
         "golden outputs differ": good.replace(str(gateway.bundle), "other.vdt"),
+        "has no channel": good.replace('pump1/raw"', 'pump1/raw", units = { nothing = "mm" }'),
         "unknown key": good.replace("[outbox]", "[outbox]\nsize = 3"),
         "[outbox] path cannot change": good.replace("outbox.db", "other.db"),
     }

@@ -53,9 +53,10 @@ function showHead(status) {
 
 function showCards(status) {
   const open = status.streams.filter((stream) => stream.alert).length;
+  const faults = status.streams.reduce((sum, stream) => sum + stream.faults.length, 0);
   const { outbox, connection, counters, scoring } = status;
   const cards = [
-    ["Open alerts", count(open), count(counters.alerts_raised) + " events since the start"],
+    ["Open alerts", count(open), count(faults) + " open faults · " + count(counters.alerts_raised) + " events since the start"],
     ["Broker", connection.online ? "connected" : "not connected",
       connection.broker + (connection.mqtt_version ? " · MQTT " + connection.mqtt_version : "")],
     ["Outbox", count(outbox.pending) + " pending",
@@ -126,6 +127,8 @@ function remember(streams) {
 
 function stateOf(stream) {
   if (stream.alert) return ["alert", "bad"];
+  if (stream.faults.length) return ["fault: " + stream.faults.join(", "), "bad"];
+  if (stream.maintenance) return ["maintenance", "warn"];
   if (stream.severity === null) return ["filling", "warn"];
   return stream.severity > 1 ? ["above", "warn"] : ["normal", "good"];
 }
@@ -133,10 +136,11 @@ function stateOf(stream) {
 function showStreams(streams) {
   const wanted = byId("filter").value.trim().toLowerCase();
   const found = streams.filter((stream) => (stream.name + " " + stream.model).toLowerCase().includes(wanted));
-  // Open alerts first. The order changes with them only, so that rows do not dance; beyond the cap, by severity.
+  // Open alerts first, then faults. The order changes with them only, so that rows do not dance; beyond the cap, by severity.
   if (found.length > MOST_ROWS) found.sort((a, b) => (b.severity || 0) - (a.severity || 0));
   const shown = found.slice(0, MOST_ROWS);
-  shown.sort((a, b) => (b.alert ? 1 : 0) - (a.alert ? 1 : 0) || (a.name < b.name ? -1 : 1));
+  const rank = (stream) => (stream.alert ? 2 : stream.faults.length ? 1 : 0);
+  shown.sort((a, b) => rank(b) - rank(a) || (a.name < b.name ? -1 : 1));
   const body = document.querySelector("#streams tbody"), names = new Set();
   shown.forEach((stream, place) => {
     names.add(stream.name);
