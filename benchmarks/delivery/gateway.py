@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ def main() -> None:
     handler.setFormatter(logs.TextLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("vedette.runtime.delivery").setLevel(logging.DEBUG)
-    Daemon(load_gateway(Path(sys.argv[1]))).run()
+    daemon = Daemon(load_gateway(Path(sys.argv[1])))
+    signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
+    daemon.run()
 
 
 if __name__ == "__main__":

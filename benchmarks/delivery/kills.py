@@ -105,7 +105,8 @@ def run_kills(
     ledger = Ledger()
     server, port = broker(folder)
     parts = {"broker": server, "gateway": gateway(folder, bundle, port), "consumer": consumer(folder, port)}
-    feeder = Feeder(parts["gateway"], folder / "gateway.log", ledger, rng)
+    # With a generator of its own: how often it feeds depends on the machine, and the kills are to depend on the seed.
+    feeder = Feeder(parts["gateway"], folder / "gateway.log", ledger, random.Random(f"fed {seed}"))
     counts = dict.fromkeys(parts, 0)
     received = folder / "received.jsonl"
     try:
@@ -129,9 +130,8 @@ def run_kills(
             tell(kill + 1, len(ledger.committed))
         _feed_until(feeder, ledger, alerts)
         _drain(feeder, ledger, received)
-        parts["gateway"].stop()
-        feeder.follow()
-        time.sleep(1.0)
+        parts["gateway"].stop()  # which ends an incident that is open
+        _drain(feeder, ledger, received)
     finally:
         for part in (parts["gateway"], parts["consumer"], server):
             part.stop()
@@ -158,6 +158,7 @@ def _feed_until(feeder: Feeder, ledger: Ledger, committed: int) -> None:
 
 def _drain(feeder: Feeder, ledger: Ledger, received: Path) -> None:
     """Feed nothing more, and wait until everything has arrived, or nothing moves any more."""
+    feeder.follow()
     best, since = len(ledger.committed) + 1, time.monotonic()
     while (missing := ledger.missing(received)) and time.monotonic() - since < _STALL_S:
         if missing < best:

@@ -151,6 +151,12 @@ def browse(address: str, *options: str, folder: Path) -> str:
     return result.stdout
 
 
+def state(address: str) -> str:
+    """What the page shows just now: the gateway makes a snapshot once per second."""
+    with urllib.request.urlopen(f"{address}status.json", timeout=10) as answer:
+        return str(json.loads(answer.read())["state"])
+
+
 @pytest.mark.slow
 def test_a_browser_shows_streams_alerts_and_faults_live(
     gateway: Gateway, mosquitto: Mosquitto, consume: Consume, tmp_path: Path
@@ -167,6 +173,7 @@ def test_a_browser_shows_streams_alerts_and_faults_live(
     consumer.publish(f"plant/{hostile}/raw", payload(1000.0, 1.0))
     wait_for(lambda: len(consumer.events) == 1, "the alert")
     address = f"http://127.0.0.1:{port}/"
+    wait_for(lambda: state(address) == "online", "a snapshot of the connection")
     page = browse(address, "--dump-dom", folder=tmp_path)
     assert "<title>gw7 · vedette</title>" in page
     rows = re.findall(r"<tr>.*?</tr>", page.partition("<tbody>")[2].partition("</tbody>")[0], re.DOTALL)
@@ -184,7 +191,7 @@ def test_a_browser_shows_streams_alerts_and_faults_live(
     config.write_text(config.read_text() + "\n[<b>bold</b>]\n")
     assert gateway.process is not None
     gateway.process.send_signal(1)
-    wait_for(lambda: gateway.logged("reload failed"), "the failed reload")
+    wait_for(lambda: state(address) == "degraded", "the failed reload")
     page = browse(address, "--dump-dom", folder=tmp_path)
     assert "<title>degraded · gw7 · vedette</title>" in page
     assert re.search(r'<ul id="fault-list"><li>reload failed: ', page)
