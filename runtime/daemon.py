@@ -64,12 +64,8 @@ class Daemon:
         self._rejections = RejectionLog()
         self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES, max_latency_s=config.max_latency_s)
         self._observer = Observer(config.gateway, config.outbox_path, self._view)
-        self._announcer = Announcer(
-            config.gateway,
-            config.max_alerts_per_hour,
-            send=self._send,
-            on_alert=self._observer.raised,
-        )
+        most = config.max_alerts_per_hour
+        self._announcer = Announcer(config.gateway, most, send=self._send, on_alert=self._observer.raised)
         self._table = StreamTable(
             config, inbox=self._inbox, announcer=self._announcer, on_rejection=self._rejections.tell
         )
@@ -78,10 +74,7 @@ class Daemon:
         self._table.connect(self._link)
         self._outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
         self._delivery = Delivery(self._outbox, self._link)
-        left_open = self._delivery.end_open_incidents()
-        if left_open:
-            text = "the last run ended without a stop: %d alert(s) or fault(s) were open and are ended now"
-            log.warning(text, left_open, extra=about(Event.ALERTS_LEFT_OPEN, alerts=left_open))
+        self._delivery.end_open_incidents()
         self._reloader = Reloader(read_again or (lambda: config), self._inbox.post)
         self._notifier = Notifier()
         self._report = Report(

@@ -82,11 +82,13 @@ class Delivery:
         """Take an alert; the next :meth:`step` stores it, in one commit with the others of its round."""
         self._unstored.append(alert)
 
-    def end_open_incidents(self) -> int:
-        """End what an earlier run left open; returns how many incidents. Raises :class:`StorageError`."""
+    def end_open_incidents(self) -> None:
+        """End what an earlier run left open. Raises :class:`StorageError`."""
         incidents = self._outbox.open_incidents()
         self._unstored += map(end_of, incidents)
-        return len(incidents)
+        if incidents:
+            text = "the last run ended without a stop: %d alert(s) or fault(s) were open and are ended now"
+            log.warning(text, len(incidents), extra=about(Event.ALERTS_LEFT_OPEN, alerts=len(incidents)))
 
     @property
     def sign(self) -> Sign:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from vedette.runtime.alert_cap import AlertCap, Kind, Suppressed
+from vedette.runtime.alert_cap import AlertCap, Kind
 from vedette.runtime.faults import SILENT_BATCHES, Fault, FaultMonitor, FaultPolicy, FaultRules, FaultStep
 from vedette.runtime.maintenance import Maintenance, Mute
 from vedette.runtime.restraint import Restraint
@@ -154,10 +154,6 @@ class EntryWatch:
     def ended(self) -> None:
         """No more samples will come, and that is no silence."""
         self._live = False
-
-    def summaries(self, *, flush: bool = False) -> list[Suppressed]:
-        """What the cap has held back and is to be told now."""
-        return self._cap.summaries(flush=flush) if self._cap else []
 
     def describe(self) -> dict[str, object]:
         """What the status says: how many faults are open of each kind, and incidents muted since the start."""

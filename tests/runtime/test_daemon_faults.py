@@ -75,6 +75,23 @@ def test_payloads_that_nobody_can_read_are_a_fault(gateway: Gateway, mosquitto: 
     wait_for(lambda: told(consumer) == [("fault.new", "rejected"), ("fault.end", "rejected")], "its end")
 
 
+def test_a_fault_that_was_open_in_a_crash_is_ended_by_the_next_run(
+    gateway: Gateway, mosquitto: Mosquitto, consume: Consume
+) -> None:
+    gateway.configure('{ mqtt = "plant/pump1/raw" }')
+    consumer = consume("vedette/#")
+    gateway.start()
+    gateway.wait_connected()
+    for _ in range(12):
+        consumer.publish("plant/pump1/raw", "?")
+    wait_for(lambda: told(consumer) == [("fault.new", "rejected")], "the fault")
+    gateway.kill()
+    gateway.start()
+    wait_for(lambda: told(consumer) == [("fault.new", "rejected"), ("fault.end", "rejected")], "its end")
+    new, end = (event["data"] for event in consumer.events)
+    assert (end["fault_id"], end["seq"], end["reason"]) == (new["fault_id"], 2, "gateway restarted")
+
+
 def test_a_replay_is_capped_alike_each_time_and_says_what_it_held_back(
     gateway: Gateway, mosquitto: Mosquitto, consume: Consume
 ) -> None:

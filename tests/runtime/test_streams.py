@@ -59,11 +59,11 @@ def make_entry(told: Told, rejected: list[str]) -> MakeEntry:
 
     bundle = bundles.unpack(tiny_bundle_bytes())
 
-    def make(**options: Any) -> StreamEntry:
+    def make(group: StreamGroup | None = None, **options: Any) -> StreamEntry:
         return ScoredAtOnce(
             "motors",
             bundle,
-            StreamGroup(bundle.manifest, bundle.load_model()),
+            group or StreamGroup(bundle.manifest, bundle.load_model()),
             policy=POLICY,
             max_devices=2,
             max_payload_bytes=10_000,
@@ -185,6 +185,25 @@ def test_a_clock_set_back_ends_the_alert_and_starts_an_empty_window(
     entry.take(arrival(rows(1, 5, 5), 1003.0))
     assert [(time, phase) for _, time, phase in told[2:]] == [(1003.0, "new")]
     assert entry.describe()["times"]["restarts"] == 1
+
+
+def test_an_entry_that_goes_leaves_its_places_to_others(make_entry: MakeEntry, told: Told) -> None:
+    first = make_entry()
+    for device in ("a", "b"):
+        first.take(arrival(rows(1, 1, 1, 5, 5), 100.0, device))
+    first.close_alerts("stream removed")
+    first.leave()
+    assert [(name, phase) for name, _, phase in told] == [
+        ("motors/a", "new"), ("motors/b", "new"), ("motors/a", "end"), ("motors/b", "end")
+    ]  # fmt: skip
+    told.clear()
+    second = make_entry(group=first.group)
+    second.take(arrival(rows(5, 5), 102.0, "c"))
+    assert told == [], "the window of a stream that begins is empty"
+    second.take(arrival(rows(1, 1, 1, 1, 5, 5), 110.0, "c"))
+    assert [(name, phase) for name, _, phase in told] == [("motors/c", "new")]
+    second.take(arrival(rows(1), 110.0, "d"))
+    assert first.group.detector.streams == 2
 
 
 def test_a_clock_set_back_ends_the_faults_too(make_entry: MakeEntry) -> None:
