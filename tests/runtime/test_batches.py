@@ -120,6 +120,7 @@ def in_rounds(
     return told
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10_000),
     streams=st.integers(1, 12),

@@ -25,6 +25,7 @@ class Reader(BufferedReads):
         self.on_message = lambda _c, _u, message: self.seen.append((message.topic, bytes(message.payload)))
 
 
+@pytest.mark.slow
 @given(
     sizes=st.lists(st.sampled_from([0, 1, 30, 127, 128, 5000, CHUNK_BYTES]), min_size=1, max_size=8),
     cuts=st.lists(st.integers(1, 4000), min_size=1, max_size=5),

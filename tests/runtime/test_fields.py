@@ -54,6 +54,7 @@ def test_what_is_no_path_is_told(text: str, told: str) -> None:
         parse_path(text)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40) | st.text('ab.[]"01', max_size=20))
 def test_any_text_is_a_path_or_told(text: str) -> None:
     try:

@@ -141,6 +141,7 @@ def test_the_sequence_goes_on_over_restarts_and_removals(tmp_path: Path) -> None
         outbox.close()
 
 
+@pytest.mark.slow
 def test_over_the_quota_the_least_severe_and_then_the_oldest_go_and_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "outbox.db"
     outbox = Outbox(path, max_bytes=4 * 2**20)

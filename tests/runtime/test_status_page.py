@@ -102,6 +102,7 @@ def test_requests_of_other_sites_and_names_are_refused(server: WebServer) -> Non
     assert not host_allowed(["localhost", "localhost"], allow_remote=True)
 
 
+@pytest.mark.slow
 def test_silent_visitors_do_not_keep_others_out(server: WebServer) -> None:
     address = (server.listen.host, server.listen.port)
     silent = [socket.create_connection(address, timeout=10) for _ in range(3 * MAX_CONNECTIONS)]
