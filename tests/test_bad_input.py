@@ -214,7 +214,7 @@ def good_csv(tmp_path: Path) -> Path:
 UNWRITABLE = ["good.csv/out", "good.csv/more/out", "/proc/vedette/out", "/dev/null/out", "o" * 300]
 
 
-@pytest.mark.parametrize("command", ["train", "score", "evaluate", "simulate"])
+@pytest.mark.parametrize("command", ["train", "score", pytest.param("evaluate", marks=pytest.mark.slow), "simulate"])
 def test_an_output_that_cannot_be_written_is_refused(
     command: str, refused: Refused, good_csv: Path, tiny_bundle: Path, tmp_path: Path
 ) -> None:

@@ -272,6 +272,7 @@ def test_an_open_incident_is_remembered_until_its_end_is_stored(tmp_path: Path) 
     outbox.close()
 
 
+@pytest.mark.slow
 def test_more_open_incidents_than_fit_do_not_crowd_out_the_alerts(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.db", max_bytes=4 * 2**20)
     many = [alert(number, size=1000)._replace(incident=f"i{number}", goes_on=True) for number in range(3000)]

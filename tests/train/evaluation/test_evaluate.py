@@ -110,6 +110,7 @@ NEEDS_EVENTS = (
 NEEDS_NORMAL_ROWS = ("auc_roc", "auc_pr", "vus_pr", "false_alarms_per_day", "normal_time_in_alarm")
 
 
+@pytest.mark.slow
 def test_where_nothing_is_labelled_false_alarms_are_counted_and_the_rest_is_null(
     tiny_bundle: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_where_nothing_is_labelled_false_alarms_are_counted_and_the_rest_is_null
     assert "no row is anomalous" in shown.stdout
 
 
+@pytest.mark.slow
 def test_where_everything_is_labelled_nothing_can_be_false(tiny_bundle: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "x.csv", np.ones(ROWS, np.int8))
     found = evaluate(tiny_bundle, data)
