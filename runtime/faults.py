@@ -15,6 +15,7 @@ flat      a channel with one and the same reading for much longer than normal da
 from __future__ import annotations
 
 import uuid
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -114,7 +115,9 @@ class FaultMonitor:
         self._rules, self.restraint = rules, restraint or Restraint()
         width = len(rules.signal.channels)
         self._lives = {kind: _Life(kind, self.restraint, new_id) for kind in FAULT_KINDS if kind in rules.kinds}
-        self._rows, self._times, self._filled = np.empty((rules.block, width)), np.zeros(rules.block), 0
+        # What waits to be judged: rows one behind the other, because that is added to most cheaply; then the block.
+        self._block, self._waiting, self._waiting_times = rules.block, array("d"), array("d")
+        self._rows, self._times = np.empty((0, width)), np.empty(0)
         self._missing, self._range, self._flat = (_Channels(width) for _ in range(3))
         self._before = np.full(width, np.nan)
         self._rejected = self._usable = 0
@@ -130,12 +133,12 @@ class FaultMonitor:
         steps: Sequence[FaultStep] = ()
         if self._rejected:
             steps = self._usable_again(time)
-        filled = self._filled
-        self._rows[filled] = values
-        self._times[filled] = time
-        self._filled = filled + 1
-        if self._filled == len(self._rows):
-            self._filled = 0
+        if type(values) is array:
+            self._waiting.extend(values)
+        else:
+            self._waiting.frombytes(np.asarray(values, np.float64).tobytes())
+        self._waiting_times.append(time)
+        if len(self._waiting_times) == self._block:
             steps = (*steps, *self._judge())
         return steps
 
@@ -170,7 +173,10 @@ class FaultMonitor:
 
     def _judge(self) -> list[FaultStep]:
         """Judge the block that is full; the block before it ended with the row ``_before``."""
-        rules, rows = self._rules, self._rows
+        rules = self._rules
+        self._rows = rows = np.array(self._waiting).reshape(-1, len(rules.low))
+        self._times = np.array(self._waiting_times)
+        del self._waiting[:], self._waiting_times[:]
         steps: list[FaultStep] = []
         inside = (rows >= rules.low) & (rows <= rules.high)
         if not (self._quiet and inside.all()):

@@ -31,7 +31,7 @@ class DeviceWatch:
         self._faults = FaultMonitor(rules, restraint=restraint("faults"))
         self.name, self._on_fault, self._rules = name, on_fault, rules
         self._judges_silence = "silence" in rules.kinds
-        self._silent_after_s = rules.silent_after_s
+        self._silent_after_s, self._batch = rules.silent_after_s, 0
         self._listened = self._heard = self._sampled = 0.0
         self._time = -math.inf
 
@@ -62,8 +62,10 @@ class DeviceWatch:
     def heard(self, samples: int) -> None:
         """Something came, with so many samples, usable or not."""
         self._heard = self._listened
-        batch_s = SILENT_BATCHES * samples * self._rules.signal.period_s if self._rules.signal.sample_period_s else 0.0
-        self._silent_after_s = max(self._rules.silent_after_s, batch_s)
+        if samples != self._batch:
+            self._batch, signal = samples, self._rules.signal
+            batch_s = SILENT_BATCHES * samples * signal.period_s if signal.sample_period_s else 0.0
+            self._silent_after_s = max(self._rules.silent_after_s, batch_s)
 
     def sample(self, time: float, values: Values) -> None:
         """Take a sample that came in order."""
