@@ -50,6 +50,7 @@ MAX_DETAIL = 200
 
 Rows = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+_NOTHING: Rows = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,10 @@ class FaultMonitor:
         self._rules, self.restraint = rules, restraint or Restraint()
         width = len(rules.signal.channels)
         self._lives = {kind: _Life(kind, self.restraint, new_id) for kind in FAULT_KINDS if kind in rules.kinds}
-        # What waits to be judged: rows one behind the other, because that is added to most cheaply; then the block.
+        # What waits to be judged: rows one behind the other, because that is added to most cheaply; the block while it
+        # is judged.
         self._block, self._waiting, self._waiting_times = rules.block, array("d"), array("d")
-        self._rows, self._times = np.empty((0, width)), np.empty(0)
+        self._rows = self._times = _NOTHING
         self._missing, self._range, self._flat = (_Channels(width) for _ in range(3))
         self._before = np.full(width, np.nan)
         self._rejected = self._usable = 0
@@ -190,6 +192,7 @@ class FaultMonitor:
             else:
                 self._flat.run.fill(0)
             self._before = rows[-1].copy()
+        self._rows = self._times = _NOTHING
         return steps
 
     def _judge_values(self, inside: Mask) -> list[FaultStep]:
