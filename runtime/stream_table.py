@@ -167,6 +167,8 @@ class StreamTable:
             old = self._retire(number, "stream changed")
             self._rows[number] = row = self._row(new.streams[place])
             row.source, row.ended = old.source, old.ended
+            if old.ended:
+                row.entry.watch.ended()
         if moved:
             fresh += [number for number, row in self._rows.items() if row.config.kind == "mqtt"]
         for place in plan.added:
