@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from vedette.benchmarks.real_series import MAX_ROWS, measure, shared_data
 from vedette.compress.artefact import Artefact
-from vedette.runtime.interpreter import Model
-from vedette.runtime.manifest import Manifest
-from vedette.runtime.scoring import Scores
+from vedette.runtime.bundles.manifest import Manifest
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import Scores
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.data.table import Table, read_signal

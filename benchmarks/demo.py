@@ -19,9 +19,9 @@ from vedette.compress.boards import load_boards
 from vedette.compress.export import Exported, export
 from vedette.compress.this_machine import is_this_machine
 from vedette.errors import BoardError, VedetteError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.bundle import Bundle
-from vedette.runtime.csv_samples import read_csv
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.bundle import Bundle
+from vedette.runtime.ingest.csv_samples import read_csv
 from vedette.train.config import AlertConfig, ModelConfig, ProjectConfig, SignalConfig, ThresholdConfig
 from vedette.train.evaluation.evaluate import Evaluation, evaluate
 from vedette.train.evaluation.plots import ScoredSeries, Span, plot_scores

@@ -19,10 +19,10 @@ from vedette.benchmarks import broker as embedded_broker
 from vedette.benchmarks.processes import Child
 from vedette.benchmarks.replay import SAMPLES_PER_S, Sensor, batches, check_broker, visit
 from vedette.errors import VedetteError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.config import broker_config
-from vedette.runtime.listen import read_event
-from vedette.runtime.mqtt_client import MqttConfig
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.config.gateway import broker_config
+from vedette.runtime.delivery.listen import read_event
+from vedette.runtime.mqtt.connection import MqttConfig
 
 STREAM = "pump1"
 # What the gateway still has to do after the last sample was sent, and the consumer after the last alert.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from vedette.benchmarks.demo_live import Event
 from vedette.benchmarks.latency import Latency
-from vedette.runtime.manifest import Manifest
+from vedette.runtime.bundles.manifest import Manifest
 from vedette.runtime.times import iso_time, parse_time
 from vedette.train.score_file import ScoredFile
 from vedette.train.simulators.recording import NO_FAULT

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from vedette.benchmarks.demo_live import Event
 from vedette.benchmarks.demo_results import DemoResult, Fault
-from vedette.runtime.listen import event_line
+from vedette.runtime.delivery.listen import event_line
 
 # As wide as lines get where there is no terminal, and on a very wide one.
 WIDTH = 100

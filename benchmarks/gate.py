@@ -23,7 +23,7 @@ from vedette.compress.artefact import build, load_reference
 from vedette.compress.boards import get_board
 from vedette.compress.compress import Workshop
 from vedette.compress.draft import Draft
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 from vedette.train.held_out import draft_manifest
 from vedette.train.recipe import parse_recipe
 

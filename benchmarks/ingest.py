@@ -42,8 +42,8 @@ from vedette.benchmarks.mqtt_flood import BARE_DONE, DONE, HOST, TOPIC, Flood, p
 from vedette.benchmarks.processes import Child
 from vedette.benchmarks.random_detector import dense_model, random_bundle, random_detector
 from vedette.errors import VedetteError
-from vedette.runtime.detector import Detector
-from vedette.runtime.interpreter import Model
+from vedette.runtime.detection.detector import Detector
+from vedette.runtime.inference.interpreter import Model
 
 WINDOW, CHANNELS = 64, 8
 STREAMS, BATCHES = (1, 100, 1000), (1, 16, 64, 256, 512)

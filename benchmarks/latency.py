@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vedette.runtime.bundle import Bundle
-from vedette.runtime.scoring import Row
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles.bundle import Bundle
+from vedette.runtime.streams.scoring import Row
+from vedette.runtime.streams.stream import Stream
 
 WARM_UP, WINDOWS = 300, 3000
 

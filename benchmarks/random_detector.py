@@ -7,14 +7,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime import bundle as bundles
-from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.bundle import Bundle, Golden
-from vedette.runtime.interpreter import Model, Quantization
-from vedette.runtime.manifest import Manifest, RuntimeSpec
-from vedette.runtime.score_spec import ScoreSpec, TermSpec
-from vedette.runtime.selftest import replay
-from vedette.runtime.signal import Channel, SignalSpec
+from vedette.runtime.alerting.alerts import AlertPolicy
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.bundle import Bundle, Golden
+from vedette.runtime.bundles.manifest import Manifest, RuntimeSpec
+from vedette.runtime.bundles.selftest import replay
+from vedette.runtime.detection.score_spec import ScoreSpec, TermSpec
+from vedette.runtime.detection.signal import Channel, SignalSpec
+from vedette.runtime.inference.interpreter import Model, Quantization
 
 HIDDEN = (64, 32, 64)
 # Powers of two, which float32 holds as they are.

@@ -25,7 +25,7 @@ import numpy as np
 
 from vedette.compress.export import export
 from vedette.errors import DataError, nearest
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 from vedette.train.config import ProjectConfig, load_config
 from vedette.train.data.table import read_signal, read_table
 from vedette.train.evaluation.baseline_kinds import BASELINES

@@ -15,10 +15,10 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from vedette.errors import BrokerError
-from vedette.runtime.csv_samples import read_csv
-from vedette.runtime.link import Link, LinkEvent
-from vedette.runtime.mqtt_client import MqttConfig
-from vedette.runtime.signal import SignalSpec
+from vedette.runtime.detection.signal import SignalSpec
+from vedette.runtime.ingest.csv_samples import read_csv
+from vedette.runtime.mqtt.connection import MqttConfig
+from vedette.runtime.mqtt.link import Link, LinkEvent
 
 BATCH = 50
 # About half of what the broker that comes with the demo, and a gateway that shares two cores with it, can take.

@@ -13,8 +13,8 @@ from vedette.compress.gate import Comparison
 from vedette.compress.quantize import float16_head, quantize_head
 from vedette.compress.slim import slim
 from vedette.compress.this_machine import invoke_us, is_this_machine
-from vedette.runtime.interpreter import Model
-from vedette.runtime.manifest import Manifest
+from vedette.runtime.bundles.manifest import Manifest
+from vedette.runtime.inference.interpreter import Model
 from vedette.train.convert import float_model
 from vedette.train.held_out import calibrate_detector, draft_manifest, score_held_out
 from vedette.train.model_dir import CalibrationData, ModelDir

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from vedette.compress.gate import AlarmRates, AucRoc, Comparison, WorkingPoint
 from vedette.compress.trial import FAMILIES, Family, Trial
-from vedette.runtime.interpreter import Model
-from vedette.runtime.scoring import Scores
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import Scores
 from vedette.train.held_out import alarm_rules, score_held_out, score_learned
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.threshold import debounced, event_peaks

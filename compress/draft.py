@@ -11,8 +11,8 @@ import numpy as np
 
 from vedette.compress.tuning import Progress, TuningData, Windows, tune
 from vedette.compress.unfamiliar import unfamiliar
-from vedette.runtime.score_spec import ScoreSpec
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.score_spec import ScoreSpec
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.model_dir import ModelDir
 from vedette.train.score_terms import prediction_term
 from vedette.train.windows import evenly

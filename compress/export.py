@@ -17,10 +17,10 @@ from vedette.compress.fit import need, require_fit
 from vedette.compress.gate import Comparison, require_promises
 from vedette.compress.this_machine import is_this_machine
 from vedette.errors import ConfigError, VedetteError
-from vedette.runtime import bundle
-from vedette.runtime.bundle import Golden
-from vedette.runtime.manifest import Manifest, RuntimeSpec
-from vedette.runtime.selftest import replay
+from vedette.runtime.bundles import bundle
+from vedette.runtime.bundles.bundle import Golden
+from vedette.runtime.bundles.manifest import Manifest, RuntimeSpec
+from vedette.runtime.bundles.selftest import replay
 from vedette.train import model_dir
 from vedette.train.config import AUTO
 from vedette.train.model_dir import ModelDir

@@ -14,8 +14,8 @@ from typing import Any
 from vedette.compress import flatbuffer
 from vedette.compress.boards import Board
 from vedette.errors import BoardError
-from vedette.runtime.score_spec import ScoreSpec
-from vedette.runtime.signal import SignalSpec
+from vedette.runtime.detection.score_spec import ScoreSpec
+from vedette.runtime.detection.signal import SignalSpec
 
 # The operators that compute; the others of a network reshape.
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.score_spec import ScoreSpec
+from vedette.runtime.detection.score_spec import ScoreSpec
 from vedette.train.representative import weighted
 from vedette.train.tensorflow import import_tensorflow
 

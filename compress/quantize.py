@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vedette.errors import ModelError
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.convert import convert, head_converter
 from vedette.train.tensorflow import import_tensorflow
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vedette.compress.draft import Teacher, network_teacher
 from vedette.compress.tuning import TuningData
 from vedette.errors import ConfigError, ModelError, nearest
-from vedette.runtime.signal import FloatArray, SignalSpec
+from vedette.runtime.detection.signal import FloatArray, SignalSpec
 from vedette.train import model_dir
 from vedette.train.convert import deployed_head
 from vedette.train.evaluation.baseline_kinds import CLUSTERS, PCA_COMPONENTS, PCA_VARIANCE, SEED

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vedette.compress.boards import Board
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 
 # What the kernel calls the board, on machines with a device tree.
 DEVICE_TREE_MODEL = Path("/proc/device-tree/model")

@@ -14,9 +14,9 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.interpreter import Model
-from vedette.runtime.scoring import score_rows
-from vedette.runtime.stream import Stream
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.data.series import Series, resample
 from vedette.train.evaluation.metrics import auc_roc
 from vedette.train.held_out import draft_manifest

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import ModelError
-from vedette.runtime.signal import GAP_PERIODS, FloatArray, SignalSpec
+from vedette.runtime.detection.signal import GAP_PERIODS, FloatArray, SignalSpec
 from vedette.train.data.prepare import MIN_WINDOWS, scaled
 from vedette.train.data.series import Series, complete_runs, drop_incomplete, hold, resample
 from vedette.train.fit import BATCH, STEPS_PER_CALL, STEPS_PER_ROUND, VALIDATION_WINDOWS, last_row_loss

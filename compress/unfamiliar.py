@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 
 # Channels that come from another window, and that are shifted, and by how much, in standardised units.
 MIXED_PART = 0.3

@@ -22,7 +22,7 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 
-from vedette.runtime import service
+from vedette.runtime.operation import service
 
 HERE = Path(__file__).parent
 PROGRAM, CONFIG = Path("/opt/vedette/current/bin/vedette"), Path("/etc/vedette/gateway.toml")

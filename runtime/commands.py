@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from vedette.runtime.operation_commands import OPERATION_COMMANDS
+from vedette.runtime.operation.commands import OPERATION_COMMANDS
 
 
 @click.command()
@@ -24,8 +24,8 @@ def run(config: Path, style: Literal["json", "text"] | None) -> None:
     import signal
 
     from vedette.runtime import logs
-    from vedette.runtime.config import load_gateway
-    from vedette.runtime.daemon import Daemon
+    from vedette.runtime.config.gateway import load_gateway
+    from vedette.runtime.daemon.daemon import Daemon
 
     with logs.failures_told(logs.set_up(style)):
         # Until there is something to reload, SIGHUP must not end the process, which is what it does by default.
@@ -59,9 +59,9 @@ def listen(
 ) -> None:
     """Print alerts as they arrive, and acknowledge them."""
     from vedette.runtime import logs
-    from vedette.runtime.config import broker_config, load_broker
-    from vedette.runtime.listen import Listener, default_client_id, show_as
-    from vedette.runtime.seen import SeenIds
+    from vedette.runtime.config.gateway import broker_config, load_broker
+    from vedette.runtime.delivery.listen import Listener, default_client_id, show_as
+    from vedette.runtime.delivery.seen import SeenIds
 
     if (config is None) == (broker is None):
         raise click.UsageError("give either --config gateway.toml or --broker host:port")
@@ -96,8 +96,8 @@ def status(*, config: Path, as_json: bool, watch: bool, socket: Path | None) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(*, bundle: Path, as_json: bool) -> None:
     """Show what is in a bundle."""
-    from vedette.runtime import bundle as bundles
-    from vedette.runtime.inspection import describe, sheet
+    from vedette.runtime.bundles import bundle as bundles
+    from vedette.runtime.bundles.inspection import describe, sheet
 
     description = describe(bundles.read(bundle))
     click.echo(json.dumps(description, indent=1) if as_json else sheet(description))
@@ -108,8 +108,8 @@ def inspect(*, bundle: Path, as_json: bool) -> None:
 @click.option("--interpreter", help="TFLite package to use: ai-edge-litert or tflite-runtime.")
 def selftest(*, bundle: Path, interpreter: str | None) -> None:
     """Replay a bundle's golden windows on this machine."""
-    from vedette.runtime import bundle as bundles
-    from vedette.runtime.selftest import self_test
+    from vedette.runtime.bundles import bundle as bundles
+    from vedette.runtime.bundles.selftest import self_test
 
     loaded = bundles.read(bundle)
     result = self_test(loaded, loaded.load_model(package=interpreter))

@@ -18,7 +18,7 @@ from trained import CHANNELS, KINDS, machine
 from vedette.compress import trial, tuning
 from vedette.compress.compress import Workshop
 from vedette.compress.steps import distill, prune, qat, sparsify
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train import model_dir, pipeline
 from vedette.train.config import ModelConfig, SignalConfig, ThresholdConfig
 from vedette.train.data.prepare import prepare

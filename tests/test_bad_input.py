@@ -26,7 +26,7 @@ from vedette.errors import (
     DependencyError,
     OutputError,
 )
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 
 ROWS = 400
 GOOD = machine(ROWS, 1)

@@ -130,10 +130,10 @@ def test_it_installs_offline_upgrades_leaves_and_is_purged(package: Path, tmp_pa
 
 
 def test_the_units_of_package_and_command_are_the_same(package: Path, tmp_path: Path) -> None:
-    from vedette.runtime import service
+    from vedette.runtime.operation import service
 
     subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
     unit = (tmp_path / "usr/lib/systemd/system/vedette.service").read_text()
     assert unit == service.unit(program=Path("/opt/vedette/current/bin/vedette"), config=service.DEFAULT_CONFIG)
     with zipfile.ZipFile(next((tmp_path / "usr/lib/vedette/wheels").glob("vedette-*.whl"))) as wheel:
-        assert "vedette/runtime/service/vedette.service" in wheel.namelist()
+        assert "vedette/runtime/operation/service/vedette.service" in wheel.namelist()

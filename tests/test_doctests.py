@@ -53,4 +53,4 @@ def test_the_examples_in_the_docstrings_hold(name: str) -> None:
 
 def test_the_examples_are_found() -> None:
     assert "vedette.errors" in MODULES
-    assert "vedette.runtime.interpreter" in MODULES
+    assert "vedette.runtime.inference.interpreter" in MODULES

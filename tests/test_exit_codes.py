@@ -14,7 +14,7 @@ from tiny import tiny_bundle_bytes
 from vedette import errors
 from vedette.cli import INTERRUPTED
 from vedette.errors import VedetteError
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "exit-codes.md"
 OTHERS = {0, 2, INTERRUPTED}

@@ -10,14 +10,14 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from vedette.runtime import bundle as bundles
-from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.bundle import Golden
-from vedette.runtime.detector import Detector
-from vedette.runtime.interpreter import Model, Quantization
-from vedette.runtime.manifest import Manifest, RuntimeSpec
-from vedette.runtime.score_spec import ScoreSpec, TermSpec
-from vedette.runtime.signal import Channel, SignalSpec
+from vedette.runtime.alerting.alerts import AlertPolicy
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.bundle import Golden
+from vedette.runtime.bundles.manifest import Manifest, RuntimeSpec
+from vedette.runtime.detection.detector import Detector
+from vedette.runtime.detection.score_spec import ScoreSpec, TermSpec
+from vedette.runtime.detection.signal import Channel, SignalSpec
+from vedette.runtime.inference.interpreter import Model, Quantization
 
 CHANNELS = ("x", "y", "z")
 WINDOW = 4

@@ -164,7 +164,7 @@ def score(*, bundle: Path, data: Path, output: Path | None, window_scores: bool,
 
     Writes index (or the timestamp), score, alert for every row; a score uses its row and earlier ones only.
     """
-    from vedette.runtime import bundle as bundles
+    from vedette.runtime.bundles import bundle as bundles
     from vedette.train.model_dir import check_absent
     from vedette.train.score_file import score_file, to_csv
 
@@ -212,7 +212,7 @@ def evaluate(
     form = FORMATS.get(plot.suffix.lower()) if plot else "png"
     if form is None:
         raise click.BadParameter(f"expected a name that ends in .png or .svg, found {plot}", param_hint="--plot")
-    from vedette.runtime import bundle as bundles
+    from vedette.runtime.bundles import bundle as bundles
     from vedette.train.evaluation.evaluate import evaluate as run
     from vedette.train.evaluation.plot import plot_evaluation
     from vedette.train.evaluation.view import print_metrics

@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import tomllib
 
 from vedette.errors import ConfigError, nearest
-from vedette.runtime.manifest import MAX_WINDOW
-from vedette.runtime.signal import MissingPolicy
+from vedette.runtime.bundles.manifest import MAX_WINDOW
+from vedette.runtime.detection.signal import MissingPolicy
 from vedette.train.recipe import parse_recipe
 
 ModelKind = Literal["ae", "conv_ae", "vae", "conv_vae"]
@@ -113,7 +113,7 @@ class ThresholdConfig:
 
 @dataclass(frozen=True)
 class AlertConfig:
-    """When an incident opens and closes (see :class:`vedette.runtime.alerts.AlertPolicy`).
+    """When an incident opens and closes (see :class:`vedette.runtime.alerting.alerts.AlertPolicy`).
 
     ``clear_after_s`` defaults to two windows.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.runtime.score_spec import ScoreSpec
+from vedette.runtime.detection.score_spec import ScoreSpec
 from vedette.train.config import ModelConfig
 from vedette.train.data.prepare import NormalData
 from vedette.train.models import MODEL_KINDS

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.interpreter import Model
-from vedette.runtime.manifest import Manifest, RuntimeSpec
-from vedette.runtime.scoring import Scores, score_rows
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles.manifest import Manifest, RuntimeSpec
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import Scores, score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.model_dir import CalibrationData, ModelDir
 from vedette.train.threshold import Calibration, at_count, calibrate, debounced, event_peaks
 

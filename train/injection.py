@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import SignalSpec
+from vedette.runtime.detection.signal import SignalSpec
 
 Rows = npt.NDArray[np.float64]
 Label = npt.NDArray[np.int8]

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.interpreter import Model
-from vedette.runtime.scoring import score_rows
-from vedette.runtime.signal import SignalSpec
-from vedette.runtime.stream import Stream
+from vedette.runtime.alerting.alerts import AlertPolicy
+from vedette.runtime.detection.signal import SignalSpec
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.config import ModelConfig, ThresholdConfig
 from vedette.train.convert import float_model
 from vedette.train.data.prepare import NormalData

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, ModelError, OutputError
 from vedette.runtime import strict_json
-from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.bundle import UNREADABLE_ARCHIVE
+from vedette.runtime.alerting.alerts import AlertPolicy
+from vedette.runtime.bundles.bundle import UNREADABLE_ARCHIVE
+from vedette.runtime.bundles.manifest import read_alert_policy, read_score, read_signal
+from vedette.runtime.detection.score_spec import ScoreSpec
+from vedette.runtime.detection.signal import FloatArray, SignalSpec
 from vedette.runtime.json_keys import Keys
-from vedette.runtime.manifest import read_alert_policy, read_score, read_signal
-from vedette.runtime.score_spec import ScoreSpec
-from vedette.runtime.signal import FloatArray, SignalSpec
 from vedette.train.config import CompressConfig, ModelConfig, ThresholdConfig, read_section
 from vedette.train.recipe import parse_recipe
 from vedette.train.tensorflow import import_tensorflow, quantize_scope, quiet_tensorflow

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette import __version__
-from vedette.runtime.alerts import AlertPolicy
-from vedette.runtime.interpreter import Model
-from vedette.runtime.signal import SignalSpec
+from vedette.runtime.alerting.alerts import AlertPolicy
+from vedette.runtime.detection.signal import SignalSpec
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.auto import Choice, OnCandidate, choose
 from vedette.train.config import AUTO, AlertConfig, ProjectConfig

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.windows import evenly
 
 EVEN_WINDOWS = 256

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.errors import DataError, DependencyError
-from vedette.runtime.bundle import Bundle
-from vedette.runtime.csv_samples import CsvRow, has_timestamp, read_csv
-from vedette.runtime.interpreter import Model
-from vedette.runtime.scoring import Row, Scores, score_rows
-from vedette.runtime.signal import SignalSpec
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles.bundle import Bundle
+from vedette.runtime.detection.signal import SignalSpec
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.ingest.csv_samples import CsvRow, has_timestamp, read_csv
+from vedette.runtime.streams.scoring import Row, Scores, score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.runtime.times import iso_time
 
 PARQUET_MAGIC = b"PAR1"

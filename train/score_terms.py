@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vedette.runtime.prototypes import NearestPrototype, Prototypes
-from vedette.runtime.score_spec import PrototypeSpec, ScoreSpec, TermSpec
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.prototypes import NearestPrototype, Prototypes
+from vedette.runtime.detection.score_spec import PrototypeSpec, ScoreSpec, TermSpec
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.config import ModelConfig
 from vedette.train.data.prepare import NormalData
 from vedette.train.windows import FEW_CHANNELS, evenly, gather

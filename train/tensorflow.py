@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from vedette.errors import DependencyError
-from vedette.runtime.quiet import native_stderr_hidden
+from vedette.runtime.inference.quiet import native_stderr_hidden
 
 
 def import_tensorflow() -> tuple[Any, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.data.table_store import release
 
 Rows = npt.NDArray[np.int64]

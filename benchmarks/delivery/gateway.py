@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from vedette.runtime import logs
-from vedette.runtime.config import load_gateway
-from vedette.runtime.daemon import Daemon
+from vedette.runtime.config.gateway import load_gateway
+from vedette.runtime.daemon.daemon import Daemon
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     handler = logging.StreamHandler()  # every line: the log of `vedette run` leaves some out in a flood
     handler.setFormatter(logs.TextLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("vedette.runtime.delivery").setLevel(logging.DEBUG)
+    logging.getLogger("vedette.runtime.delivery.delivery").setLevel(logging.DEBUG)
     daemon = Daemon(load_gateway(Path(sys.argv[1])))
     signal.signal(signal.SIGTERM, lambda *_: daemon.stop())
     daemon.run()

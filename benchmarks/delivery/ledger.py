@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vedette.runtime.database import files_of
+from vedette.runtime.delivery.database import files_of
 
 STORED = " DEBUG stored: "
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedette.runtime.delivery import Delivery
-from vedette.runtime.link import Link
-from vedette.runtime.mqtt_client import MqttConfig
-from vedette.runtime.outbox import MAX_ROWS, Outbox, OutgoingAlert
+from vedette.runtime.delivery.delivery import Delivery
+from vedette.runtime.delivery.outbox import MAX_ROWS, Outbox, OutgoingAlert
+from vedette.runtime.mqtt.connection import MqttConfig
+from vedette.runtime.mqtt.link import Link
 
 START_S = 1_767_225_600.0
 HOUR_S = 3600.0

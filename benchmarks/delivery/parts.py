@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from vedette.errors import DependencyError
-from vedette.runtime.faults import FAULT_KINDS
+from vedette.runtime.alerting.faults import FAULT_KINDS
 
 HOST = "127.0.0.1"
 STOP_S = 20.0

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vedette.errors import DependencyError, VedetteError
-from vedette.runtime.outbox import Outbox, OutgoingAlert
+from vedette.runtime.delivery.outbox import Outbox, OutgoingAlert
 
 QUOTA_BYTES = 4 * 1024 * 1024
 SECTOR_BYTES = 512

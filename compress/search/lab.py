@@ -17,7 +17,7 @@ from vedette.compress.network import cost
 from vedette.compress.search.candidate import Candidate
 from vedette.compress.search.space import recipe_text
 from vedette.compress.this_machine import invoke_us
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 from vedette.train.recipe import Recipe, Step
 
 # Networks between two steps that are kept, so that recipes with the same beginning train it once.

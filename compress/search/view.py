@@ -19,7 +19,7 @@ from rich.text import Text
 from vedette.compress.search.candidate import Budget, Candidate
 from vedette.compress.search.plot import plot_front
 from vedette.compress.search.run import OnProgress, Progress, SearchResult
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 
 # A table that is not read on a terminal is as wide as it needs to be.
 FILE_WIDTH = 120

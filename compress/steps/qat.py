@@ -18,7 +18,7 @@ import numpy.typing as npt
 from vedette.compress.draft import Bench, Draft
 from vedette.compress.network import rebuilt
 from vedette.compress.steps.sparsify import zeros
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.representative import activations, covering, weighted
 from vedette.train.tensorflow import import_optimization, import_tensorflow, quiet_tensorflow
 

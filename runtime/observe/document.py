@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vedette.runtime.alerts import Alert
-from vedette.runtime.database import bytes_of
+from vedette.runtime.alerting.alerts import Alert
+from vedette.runtime.delivery.database import bytes_of
 from vedette.runtime.observe.snapshot import Snapshot, StreamView
 from vedette.runtime.times import iso_time
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from vedette import __version__
-from vedette.runtime.cloudevents import encode
+from vedette.runtime.delivery.cloudevents import encode
 from vedette.runtime.events import Event, about
-from vedette.runtime.link import Link
+from vedette.runtime.mqtt.link import Link
 from vedette.runtime.observe.document import number
 from vedette.runtime.observe.snapshot import StreamView
 from vedette.runtime.times import iso_time

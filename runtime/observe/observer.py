@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedette import __version__
-from vedette.runtime.alerts import Alert
-from vedette.runtime.cloudevents import clock_synced
+from vedette.runtime.alerting.alerts import Alert
+from vedette.runtime.config.observe_settings import Listen, ObserveConfig
+from vedette.runtime.delivery.cloudevents import clock_synced
 from vedette.runtime.events import Event, about
-from vedette.runtime.link import BLIND_311, Link
+from vedette.runtime.mqtt.link import BLIND_311, Link
 from vedette.runtime.observe import prometheus
 from vedette.runtime.observe.home_assistant import HomeAssistant
-from vedette.runtime.observe.settings import Listen, ObserveConfig
 from vedette.runtime.observe.snapshot import AlertStep, Board, Connection, Scoring, Snapshot, StreamView
 from vedette.runtime.observe.status_socket import StatusSocket, socket_paths
 from vedette.runtime.observe.textfile import TextfileWriter
-from vedette.runtime.streams import StreamEntry
+from vedette.runtime.streams.entry import StreamEntry
 from vedette.runtime.times import iso_time
 from vedette.runtime.watchdog import PartState
 

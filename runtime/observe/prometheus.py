@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterable
 
-from vedette.runtime.database import bytes_of
+from vedette.runtime.delivery.database import bytes_of
 from vedette.runtime.observe.document import rss_bytes
 from vedette.runtime.observe.snapshot import Snapshot
 

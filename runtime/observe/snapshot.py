@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vedette.runtime.alerts import Alert
+from vedette.runtime.alerting.alerts import Alert
 from vedette.runtime.watchdog import PartState
 
 EVERY_S = 1.0

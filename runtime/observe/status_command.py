@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from vedette.errors import ConfigError, VedetteError
-from vedette.runtime.config_document import read_document
+from vedette.runtime.config.document import read_document
 from vedette.runtime.observe import terminal
 from vedette.runtime.observe.status_socket import RUNTIME_DIRECTORY, ask, socket_paths
 

@@ -19,8 +19,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 
+from vedette.runtime.config.observe_settings import Listen
 from vedette.runtime.events import Event, about
-from vedette.runtime.observe.settings import Listen
 
 log = logging.getLogger(__name__)
 

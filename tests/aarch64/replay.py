@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.selftest import replay
 from vedette.runtime.commands import selftest
-from vedette.runtime.selftest import replay
 from vedette.train.commands import score
 
 RANDOM_WINDOWS = 200

@@ -232,7 +232,7 @@ def test_an_earlier_demo_is_overwritten_and_files_of_others_in_it_stay(tmp_path:
 @pytest.mark.slow
 def test_alerts_that_differ_from_the_scores_are_found_out() -> None:
     from vedette.benchmarks.demo_results import compare_with_score
-    from vedette.runtime.scoring import Scores
+    from vedette.runtime.streams.scoring import Scores
     from vedette.train.score_file import ScoredFile
 
     score = np.array([1, 1, 5, 6, 1, 1, 1], np.float32)

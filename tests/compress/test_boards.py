@@ -17,7 +17,7 @@ from vedette.cli import cli
 from vedette.compress.boards import PATH, Board, Figure, Source, Version, get_board, load_boards, read_boards
 from vedette.compress.boards_view import sheet, tables
 from vedette.errors import BoardError, ConfigError
-from vedette.runtime.interpreter import PACKAGES
+from vedette.runtime.inference.interpreter import PACKAGES
 
 GATEWAYS = [
     *("rpi3", "rpi4", "rpi5", "rpi-zero2w"),

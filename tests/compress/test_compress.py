@@ -22,7 +22,7 @@ from vedette.compress import compress as module
 from vedette.compress.compress import Workshop, compress
 from vedette.compress.network import cost
 from vedette.errors import ConfigError, ModelError, OutputError
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.config import CompressConfig
 from vedette.train.convert import float_model

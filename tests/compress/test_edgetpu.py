@@ -29,8 +29,8 @@ from vedette.compress.edgetpu.rewrite import rewrite
 from vedette.compress.edgetpu.speed import Estimate, estimate, macs
 from vedette.compress.slim import slim
 from vedette.errors import ModelError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.interpreter import Model
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.inference.interpreter import Model
 
 schema = flatbuffer.schema
 # A dense network of 784-128-10 on a Coral Dev Board, 50,000 windows: 1876 ms on the chip and 700 ms on the CPU

@@ -27,8 +27,8 @@ from vedette.errors import (
     ModelError,
     OutputError,
 )
-from vedette.runtime import bundle as bundles
-from vedette.runtime.interpreter import Model
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.convert import float_model
 from vedette.train.held_out import calibrate_detector, score_held_out

@@ -17,7 +17,7 @@ from small import Case
 from vedette.compress import this_machine
 from vedette.compress.boards import get_board
 from vedette.errors import BoardError
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 from vedette.train.model_dir import ModelDir
 
 pytestmark = pytest.mark.slow

@@ -8,9 +8,9 @@ import pytest
 from trained import CHANNELS, FAULTS, TRAIN_ROWS, faulty_machine, machine, write_csv
 
 from vedette.compress.export import export
-from vedette.runtime import bundle as bundles
-from vedette.runtime.inspection import describe, sheet
-from vedette.runtime.selftest import self_test
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.inspection import describe, sheet
+from vedette.runtime.bundles.selftest import self_test
 from vedette.train.config import ProjectConfig
 from vedette.train.data.table import read_signal
 from vedette.train.evaluation.evaluate import score_table

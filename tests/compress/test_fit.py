@@ -13,7 +13,7 @@ from trained import CHANNELS, TrainedDir
 from vedette.compress.boards import Board, get_board
 from vedette.compress.fit import Need, need, require_fit
 from vedette.errors import BoardError
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 
 
 def small(board: Board, flash_kb: float, ram_kb: float) -> Board:

@@ -16,8 +16,8 @@ from vedette.compress.gate import AlarmRates, AucRoc, Comparison, WorkingPoint, 
 from vedette.compress.quantize import quantize_head
 from vedette.compress.trial import FAMILIES, Trial
 from vedette.errors import ExportRefusedError
-from vedette.runtime.interpreter import Model
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.convert import deployed_head, float_model

@@ -13,8 +13,8 @@ from required import missing
 from small import Case
 from trained import CHANNELS, faulty_machine, write_csv
 
-from vedette.runtime import bundle as bundles
-from vedette.runtime.interpreter import Model
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.inference.interpreter import Model
 from vedette.train.model_dir import ModelDir
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_round")]

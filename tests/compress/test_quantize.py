@@ -12,7 +12,7 @@ from trained import TrainedDir
 
 from vedette.compress.quantize import SMALLEST_STEP, quantize_head, smallest_step
 from vedette.errors import ModelError
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.convert import deployed_head
 from vedette.train.model_dir import CORE, ModelDir

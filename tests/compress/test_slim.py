@@ -27,8 +27,8 @@ from vedette.compress.edgetpu.check import check
 from vedette.compress.edgetpu.rewrite import rewrite
 from vedette.compress.slim import slim
 from vedette.errors import ModelError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.interpreter import Model
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.inference.interpreter import Model
 
 ROOT = Path(__file__).parent.parent.parent
 MODELS = ROOT.parent / "shared" / "models"

@@ -22,7 +22,7 @@ from vedette.compress.network import Weights, cost, rebuilt, units
 from vedette.compress.quantize import quantize_head
 from vedette.compress.steps import STEPS, distill, prune, qat, sparsify
 from vedette.compress.steps.prune import without_least
-from vedette.runtime.interpreter import Model
+from vedette.runtime.inference.interpreter import Model
 from vedette.train import model_dir
 from vedette.train.convert import convert, head_converter
 from vedette.train.model_dir import Compressed

@@ -14,7 +14,7 @@ from vedette.compress.compress import Workshop
 from vedette.compress.steps import STEPS, distill
 from vedette.compress.teachers import BASELINE_TEACHERS, teacher_of
 from vedette.errors import ConfigError, ModelError
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.convert import deployed_head
 from vedette.train.model_dir import ModelDir
 

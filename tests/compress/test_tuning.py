@@ -19,7 +19,7 @@ from vedette.compress.compress import Workshop
 from vedette.compress.network import rebuilt
 from vedette.compress.tuning import TuningData, tune
 from vedette.errors import ModelError
-from vedette.runtime.alerts import AlertPolicy
+from vedette.runtime.alerting.alerts import AlertPolicy
 from vedette.train import pipeline
 from vedette.train.config import ModelConfig, SignalConfig, ThresholdConfig
 from vedette.train.data.prepare import NormalData, prepare

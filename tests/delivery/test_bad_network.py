@@ -11,9 +11,9 @@ import pytest
 from conftest import Consumer, Mosquitto, wait_for
 from tcp_proxy import TcpProxy
 
-from vedette.runtime import link as links
-from vedette.runtime.link import Link, LinkEvent
-from vedette.runtime.mqtt_client import Client, MqttConfig
+from vedette.runtime.mqtt import link as links
+from vedette.runtime.mqtt.connection import Client, MqttConfig
+from vedette.runtime.mqtt.link import Link, LinkEvent
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 from conftest import Consumer, Gateway, Mosquitto, incident, wait_for
 from faults import STORAGE_CALLS, failing_calls, fill, small_disk, strace
 
-from vedette.runtime.ballast import BALLAST_BYTES, Ballast
-from vedette.runtime.database import MAX_ROWS
-from vedette.runtime.outbox import Outbox, OutgoingAlert, StorageError
+from vedette.runtime.delivery.ballast import BALLAST_BYTES, Ballast
+from vedette.runtime.delivery.database import MAX_ROWS
+from vedette.runtime.delivery.outbox import Outbox, OutgoingAlert, StorageError
 
 pytestmark = pytest.mark.slow
 Consume = Callable[..., Consumer]
@@ -89,7 +89,7 @@ def test_the_ballast_is_whole_or_absent(disk: Path) -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from vedette.runtime.outbox import Outbox, OutgoingAlert
+from vedette.runtime.delivery.outbox import Outbox, OutgoingAlert
 from vedette.errors import OutputError
 path = Path(sys.argv[1])
 def insist(work):

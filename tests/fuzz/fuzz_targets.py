@@ -23,22 +23,22 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tiny import CHANNELS, POLICY, SIGNAL, tiny_bundle_bytes
 
 from vedette.errors import ConfigError, DataError
-from vedette.runtime import bundle as bundles
-from vedette.runtime import streams
-from vedette.runtime.acks import read_ack
-from vedette.runtime.alerts import Alert
-from vedette.runtime.config import load_gateway
-from vedette.runtime.csv_samples import CsvLines
-from vedette.runtime.fields import parse_path
-from vedette.runtime.inbox import Inbox
-from vedette.runtime.layout import Layout
-from vedette.runtime.lines import LineSplitter
-from vedette.runtime.samples import Sample
-from vedette.runtime.sources.base import Arrival, SourceContext
-from vedette.runtime.sources.mqtt import MqttSource, MqttSourceConfig
-from vedette.runtime.stream import StreamGroup
-from vedette.runtime.streams import Device, StreamEntry
-from vedette.runtime.timeline import TimePolicy
+from vedette.runtime.alerting.alerts import Alert
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.config.gateway import load_gateway
+from vedette.runtime.delivery.acks import read_ack
+from vedette.runtime.ingest.csv_samples import CsvLines
+from vedette.runtime.ingest.fields import parse_path
+from vedette.runtime.ingest.inbox import Inbox
+from vedette.runtime.ingest.layout import Layout
+from vedette.runtime.ingest.lines import LineSplitter
+from vedette.runtime.ingest.samples import Sample
+from vedette.runtime.ingest.sources.base import Arrival, SourceContext
+from vedette.runtime.ingest.sources.mqtt import MqttSource, MqttSourceConfig
+from vedette.runtime.ingest.timeline import TimePolicy
+from vedette.runtime.streams import entry as streams
+from vedette.runtime.streams.entry import Device, StreamEntry
+from vedette.runtime.streams.stream import StreamGroup
 
 _BUNDLE = bundles.unpack(tiny_bundle_bytes())
 _MODEL = _BUNDLE.load_model()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vedette.errors import ConfigError
-from vedette.runtime.config import GatewayConfig, load_gateway
+from vedette.runtime.config.gateway import GatewayConfig, load_gateway
 
 CONFIG = """
 gateway = "gw7"

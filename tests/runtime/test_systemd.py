@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import signal
@@ -15,12 +14,12 @@ from pathlib import Path
 
 import pytest
 from conftest import Gateway, Mosquitto, payload, wait_for
+from frozen import Frozen
 
 from vedette.runtime.systemd import Notifier
 from vedette.runtime.watchdog import CONNECT_DEADLINE_S, Sign, Watchdog
 
 PERIOD_S = 6.0
-_ATTACH, _DETACH, _ALL_THREADS = 16, 17, 0x40000000
 
 
 class Manager:
@@ -175,22 +174,6 @@ def test_a_part_that_is_gone_is_forgotten(parts: Parts) -> None:
     assert parts.watchdog.stalled == ["ingest a"]
     parts.signs.clear()
     assert parts.fed(5.0) >= 4
-
-
-class Frozen:
-    """One thread of another process, stopped by the kernel's debugging interface; all others go on."""
-
-    def __init__(self, thread: int) -> None:
-        self._thread = thread
-        self._libc = ctypes.CDLL(None, use_errno=True)
-
-    def __enter__(self) -> None:
-        if self._libc.ptrace(_ATTACH, self._thread, None, None):
-            pytest.skip(f"a thread cannot be stopped here: {os.strerror(ctypes.get_errno())}")
-        os.waitpid(self._thread, _ALL_THREADS)
-
-    def __exit__(self, *_: object) -> None:
-        self._libc.ptrace(_DETACH, self._thread, None, None)
 
 
 def network_thread(gateway: Gateway) -> int:

@@ -16,11 +16,11 @@ from required import missing
 from trained import BOARDS, KINDS, TrainedDir
 
 from vedette.errors import ModelError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.bundle import Bundle
-from vedette.runtime.interpreter import Model
-from vedette.runtime.scoring import score_rows
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.bundles.bundle import Bundle
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train import model_dir
 from vedette.train.config import ModelConfig, ProjectConfig
 from vedette.train.convert import float_model

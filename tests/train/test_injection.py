@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.runtime.signal import Channel, SignalSpec
+from vedette.runtime.detection.signal import Channel, SignalSpec
 from vedette.train.evaluation.metrics import events
 from vedette.train.injection import SPACING, inject, inject_patterns
 

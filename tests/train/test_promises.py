@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from vedette.runtime.interpreter import Model
-from vedette.runtime.manifest import Manifest
-from vedette.runtime.scoring import score_rows
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles.manifest import Manifest
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.config import ProjectConfig, ThresholdConfig
 from vedette.train.convert import float_model
 from vedette.train.evaluation.metrics import auc_roc

@@ -17,7 +17,7 @@ from command import vedette
 from trained import CHANNELS, FAULTS, TEST_ROWS, faulty_machine, machine, write_csv
 
 from vedette.errors import DataError, OutputError
-from vedette.runtime import bundle as bundles
+from vedette.runtime.bundles import bundle as bundles
 from vedette.train.evaluation.baseline_kinds import BASELINES
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tiny import SIGNAL
 
 from vedette.errors import ConfigError, DataError
-from vedette.runtime.alerts import AlertPolicy, AlertTracker
-from vedette.runtime.detector import Reading
+from vedette.runtime.alerting.alerts import AlertPolicy, AlertTracker
+from vedette.runtime.detection.detector import Reading
 from vedette.train.config import ThresholdConfig
 from vedette.train.threshold import MIN_EVENTS, Calibration, at_count, calibrate, debounced, event_peaks
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.csv_samples import MISSING
-from vedette.runtime.signal import MAX_READING
+from vedette.runtime.detection.signal import MAX_READING
+from vedette.runtime.ingest.csv_samples import MISSING
 
 if TYPE_CHECKING:
     import polars as pl

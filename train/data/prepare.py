@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.manifest import MAX_WINDOW
-from vedette.runtime.signal import GAP_PERIODS, FloatArray, SignalSpec
+from vedette.runtime.bundles.manifest import MAX_WINDOW
+from vedette.runtime.detection.signal import GAP_PERIODS, FloatArray, SignalSpec
 from vedette.train.config import SignalConfig
 from vedette.train.data.sampling import examine
 from vedette.train.data.scaling import channels

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.signal import GAP_PERIODS
+from vedette.runtime.detection.signal import GAP_PERIODS
 from vedette.train.config import SignalConfig
 from vedette.train.data.table import Table
 

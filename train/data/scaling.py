@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
-from vedette.runtime.signal import Channel
+from vedette.runtime.detection.signal import Channel
 from vedette.train.data.table_store import spans
 from vedette.train.windows import FEW_CHANNELS
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.resample import Resampler
+from vedette.runtime.detection.resample import Resampler
 from vedette.train.data.table_store import RowStore, spans
 
 Values = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import ConfigError, DataError, nearest
-from vedette.runtime.signal import SignalSpec
+from vedette.runtime.detection.signal import SignalSpec
 from vedette.train.data.columns import Column, Readings, read_label
 from vedette.train.data.frame import Batch, TableFile
 from vedette.train.data.sources import find_files
@@ -42,7 +42,7 @@ class Table:
     """A sensor table.
 
     ``values`` is ``(n, channels)`` float64, NaN where a value is missing, not finite or beyond
-    :data:`~vedette.runtime.signal.MAX_READING`. ``times`` are seconds, ``(n,)``, None where there is no time base;
+    ``signal.MAX_READING``. ``times`` are seconds, ``(n,)``, None where there is no time base;
     ``timestamp`` is the column they come from. ``label`` is ``(n,)`` 0/1 or None. ``notes`` tell what was left out and
     why. ``recordings`` are the files it was read from, in order; within each, times increase, up to a few late rows.
     ``local_times`` says that times were written without a zone. Large arrays are read-only maps of temporary files.

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import GAP_PERIODS, SAMPLE_COUNT_PERIOD_S
+from vedette.runtime.detection.signal import GAP_PERIODS, SAMPLE_COUNT_PERIOD_S
 from vedette.train.data.sampling import duration
 from vedette.train.data.series import Positions, Series, Values, without
 from vedette.train.data.table import Table
@@ -18,8 +18,8 @@ from vedette.train.data.timestamps import DAYLIGHT_SAVING_S, UTC_REMEDY
 def tidy(table: Table, period_s: float | None) -> tuple[Series, list[str]]:
     """Leave out rows that are late or labelled 1, and find where the series is broken.
 
-    It is broken by a step of more than :data:`~vedette.runtime.signal.GAP_PERIODS` periods, by labelled rows, and
-    between files, unless the times go on. Files whose times begin anew follow each other after a gap, so that times
+    It is broken by a step of more than ``signal.GAP_PERIODS`` periods, by labelled rows, and between
+    files, unless the times go on. Files whose times begin anew follow each other after a gap, so that times
     increase. The second result are notes.
     """
     walk = _Walk(table, period_s)

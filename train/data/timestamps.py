@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.csv_samples import MISSING
-from vedette.runtime.signal import GAP_PERIODS
+from vedette.runtime.detection.signal import GAP_PERIODS
+from vedette.runtime.ingest.csv_samples import MISSING
 from vedette.runtime.times import EARLIEST_S, LATEST_S, parse_time
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 
 # PCA keeps the leading components, to this part of the variance and no more than this many.
 PCA_VARIANCE, PCA_COMPONENTS = 0.9, 64

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import FloatArray
+from vedette.runtime.detection.signal import FloatArray
 from vedette.train.data.table_store import RowStore, spans
 from vedette.train.evaluation.baseline_kinds import BASELINES, BaselineKind, Scorer
 from vedette.train.evaluation.period import reference_window

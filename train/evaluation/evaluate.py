@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vedette.errors import DataError
-from vedette.runtime.bundle import Bundle
-from vedette.runtime.detector import Readings
-from vedette.runtime.interpreter import Model
-from vedette.runtime.manifest import Manifest
-from vedette.runtime.scoring import Row, Scores, score_rows
-from vedette.runtime.signal import FloatArray, SignalSpec
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles.bundle import Bundle
+from vedette.runtime.bundles.manifest import Manifest
+from vedette.runtime.detection.detector import Readings
+from vedette.runtime.detection.signal import FloatArray, SignalSpec
+from vedette.runtime.inference.interpreter import Model
+from vedette.runtime.streams.scoring import Row, Scores, score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.data.table import Table, read_signal, read_table
 from vedette.train.data.table_store import spans
 from vedette.train.evaluation.baseline_kinds import BASELINES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vedette.runtime.bundle import Bundle
+from vedette.runtime.bundles.bundle import Bundle
 from vedette.train.evaluation.evaluate import Evaluation
 from vedette.train.evaluation.metrics import events
 from vedette.train.evaluation.plots import Format, ScoredSeries, Span, plot_scores

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from vedette.runtime.signal import Channel
+from vedette.runtime.detection.signal import Channel
 from vedette.train.evaluation.metrics import events
 from vedette.train.evaluation.thinning import Positions, bars, highest, thin
 

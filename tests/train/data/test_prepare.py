@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tiny import SCORE, SIGNAL, tiny_bundle_bytes
 
 from vedette.errors import ConfigError, DataError
-from vedette.runtime import bundle as bundles
-from vedette.runtime.detector import Detector
-from vedette.runtime.score_spec import TermSpec
-from vedette.runtime.scoring import score_rows
-from vedette.runtime.stream import Stream
+from vedette.runtime.bundles import bundle as bundles
+from vedette.runtime.detection.detector import Detector
+from vedette.runtime.detection.score_spec import TermSpec
+from vedette.runtime.streams.scoring import score_rows
+from vedette.runtime.streams.stream import Stream
 from vedette.train.config import SignalConfig
 from vedette.train.data import table_store
 from vedette.train.data.prepare import INPUT_CLIP, MIN_WINDOWS, NormalData, prepare

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedette.runtime.resample import Resampler
+from vedette.runtime.detection.resample import Resampler
 from vedette.train.data import table_store
 from vedette.train.data.series import Series, complete_runs, drop_incomplete, hold, resample, without
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vedette.runtime.signal import Channel
+from vedette.runtime.detection.signal import Channel
 from vedette.train.evaluation.plots import ALERT, EVENT, FALSE_ALERT, ScoredSeries, Span, _name_spans, plot_scores
 from vedette.train.evaluation.thinning import bars, highest, thin
 

@@ -1,0 +1,1 @@
+"""Bundles: the file that a board runs, its manifest, its self-test."""

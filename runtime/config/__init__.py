@@ -1,0 +1,1 @@
+"""``gateway.toml``: read, merged with its drop-ins and the environment, checked."""

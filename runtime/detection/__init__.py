@@ -1,0 +1,1 @@
+"""From samples to scores: scaling, windows, residuals, scores. Training and gateway share it."""

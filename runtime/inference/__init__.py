@@ -1,0 +1,1 @@
+"""What runs an int8 model: the installed interpreter, or the reference kernels."""

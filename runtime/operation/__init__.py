@@ -1,0 +1,1 @@
+"""Installing and looking after a gateway: the service, ``vedette check``, the broker's ACL."""
