@@ -159,6 +159,7 @@ def run_endurance(
         _wait_connected(gateway, 1)
         time.sleep(SETTLE_S)  # for the subscription
         points, deaths = _day(gateway, server, port, load, hours=hours, speed=speed, tell=tell)
+        time.sleep(SETTLE_S)  # for the acknowledgements of the last incidents
         before = _written_kib(gateway)
         _idle(port, load, first=int(hours * HOUR_S), seconds=idle_s)
         idle_written = _written_kib(gateway) - before
