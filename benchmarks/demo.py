@@ -13,7 +13,14 @@ from vedette import __version__
 from vedette.benchmarks import latency, page
 from vedette.benchmarks.demo_live import Live, Watcher, broker_settings, run_live
 from vedette.benchmarks.demo_output import DemoFiles
-from vedette.benchmarks.demo_results import Agreement, DemoResult, compare_with_score, find_faults, find_incidents
+from vedette.benchmarks.demo_results import (
+    Agreement,
+    DemoResult,
+    compare_with_score,
+    find_data_faults,
+    find_faults,
+    find_incidents,
+)
 from vedette.benchmarks.demo_view import Screen, found_after, headline
 from vedette.compress.boards import load_boards
 from vedette.compress.export import Exported, export
@@ -76,7 +83,7 @@ def run_demo(
             progress=phase.update,
         )
         live = run_live(files.bundle, test, files.gateway, broker=settings, watcher=watcher)
-        phase.told = f"{live.samples:,} samples sent, {len(live.events)} alert messages received"
+        phase.told = f"{live.samples:,} samples sent, {len(live.events)} events received"
     files.alerts.write_text("".join(json.dumps(item) + "\n" for item in live.events), encoding="utf-8")
 
     with screen.phase("evaluate", "detector, baselines, speed") as phase:
@@ -84,7 +91,7 @@ def run_demo(
         evaluation = evaluate(bundle, model, test, normal=files.data / "train.csv")
         scored = score_file(bundle, model, test)
         files.scores.write_text(to_csv(scored, window_scores=False), encoding="utf-8")
-        agreement = compare_with_score(live.events, scored)
+        agreement = compare_with_score(live.alerts, scored)
         rows = ((row.time, row.values) for row in read_csv(test, bundle.manifest.signal))
         timing = latency.measure(bundle, rows)
         told = "agrees" if agreement.complete else "does NOT agree"
@@ -108,8 +115,9 @@ def run_demo(
         latency=timing,
         delivery=_delivery(live, bundle),
         agreement=agreement,
-        faults=find_faults(truth.fault, scored, bundle.manifest, live.events),
-        incidents=find_incidents(live.events),
+        faults=find_faults(truth.fault, scored, bundle.manifest, live.alerts),
+        incidents=find_incidents(live.alerts),
+        data_faults=find_data_faults(live.data_faults),
         phases=screen.phases,
     )
     _write_page(screen, files, result, bundle, evaluation)
@@ -176,7 +184,7 @@ def _delivery(live: Live, bundle: Bundle) -> dict[str, Any]:
         "messages": live.messages,
         "times_real_time": live.samples * bundle.manifest.signal.period_s / live.replay_s,
         "alerts_raised": live.counters["alerts_raised"],
-        "alerts_received": len({event["id"] for event in live.events}),
+        "alerts_received": len({event["id"] for event in live.alerts}),
         "gateway_counters": live.counters,
         "gateway_rss_mib": live.gateway_rss_mib,
     }

@@ -21,6 +21,7 @@ from vedette.benchmarks.replay import SAMPLES_PER_S, Sensor, batches, check_brok
 from vedette.errors import VedetteError
 from vedette.runtime.bundles import bundle as bundles
 from vedette.runtime.config.gateway import broker_config
+from vedette.runtime.delivery.cloudevents import FAULT_PREFIX, TYPE_PREFIX
 from vedette.runtime.delivery.listen import read_event
 from vedette.runtime.mqtt.connection import MqttConfig
 
@@ -33,7 +34,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Live:
-    """What happened. ``events`` are the alerts as the consumer got them, ``counters`` the gateway's own at its end."""
+    """What happened. ``events`` are those that the consumer got, ``counters`` the gateway's own at its end."""
 
     broker: str
     mqtt_version: str
@@ -43,6 +44,16 @@ class Live:
     events: list[Event]
     counters: dict[str, int]
     gateway_rss_mib: float | None
+
+    @property
+    def alerts(self) -> list[Event]:
+        """The events of alerts."""
+        return [event for event in self.events if event["type"].startswith(TYPE_PREFIX)]
+
+    @property
+    def data_faults(self) -> list[Event]:
+        """The events of faults of the data itself."""
+        return [event for event in self.events if event["type"].startswith(FAULT_PREFIX)]
 
 
 @dataclass(frozen=True)
@@ -153,7 +164,7 @@ class _Run:
         return total, len(payloads), time.monotonic() - began
 
     def finish(self) -> tuple[list[Event], dict[str, int], float | None]:
-        """Stop the gateway, and wait until its alerts have all arrived: the alerts, its last counters, its memory."""
+        """Stop the gateway, and wait until its events have all arrived: these, its last counters, its memory."""
         memory = self._daemon.peak_rss_mib()
         code = self._daemon.end(signal.SIGTERM)
         if code != 0:
@@ -165,8 +176,8 @@ class _Run:
         counters = self._counters()
         if not self._complete():
             raise VedetteError(
-                f"the gateway raised {counters.get('alerts_raised', 'an unknown number of')} alerts, and vedette "
-                f"listen received {len(self._events)}; {self._daemon.log} says:\n{self._daemon.tail()}"
+                f"the gateway raised {_raised(counters)} events, and vedette listen received {len(self._events)}; "
+                f"{self._daemon.log} says:\n{self._daemon.tail()}"
             )
         return self._events, counters, memory
 
@@ -184,7 +195,7 @@ class _Run:
 
     def _complete(self) -> bool:
         stopped = self._sensor.status.get("state") == "offline"
-        return stopped and self._counters().get("alerts_raised") == len(self._events)
+        return stopped and _raised(self._counters()) == len(self._events)
 
     def _counters(self) -> dict[str, int]:
         """The gateway's newest ones; a last will has none."""
@@ -251,3 +262,8 @@ def _logged(handler: logging.Handler) -> Iterator[None]:
         logger.removeHandler(handler)
         handler.close()
         logger.propagate = propagated
+
+
+def _raised(counters: dict[str, int]) -> int | None:
+    """Events that the gateway has raised; None where it did not say."""
+    return counters["alerts_raised"] + counters["faults_raised"] if counters else None

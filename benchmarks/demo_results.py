@@ -55,6 +55,16 @@ class Incident:
 
 
 @dataclass(frozen=True)
+class DataFault:
+    """A fault of the data itself, such as a sensor that is stuck; times are ISO 8601."""
+
+    kind: str
+    detail: str
+    start: str
+    end: str | None
+
+
+@dataclass(frozen=True)
 class Agreement:
     """The alerts that arrived against ``vedette score``: rows whose alert flag differs, steps whose score differs."""
 
@@ -93,11 +103,18 @@ class DemoResult:
     agreement: Agreement
     faults: tuple[Fault, ...]
     incidents: tuple[Incident, ...]
+    data_faults: tuple[DataFault, ...]
     phases: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         return asdict(self)
+
+
+def find_data_faults(events: Sequence[Event]) -> tuple[DataFault, ...]:
+    """The faults of the data, as their last events tell them, in the order in which they began."""
+    last = {event["data"]["fault_id"]: event["data"] for event in events}
+    return tuple(DataFault(data["kind"], data["detail"], data["start"], data["end"]) for data in last.values())
 
 
 def compare_with_score(events: Sequence[Event], scored: ScoredFile) -> Agreement:

@@ -124,6 +124,8 @@ def plain_facts(result: DemoResult) -> list[tuple[str, str]]:
          f"{delivery['samples_lost'] or 'none'} lost"),
         ("alerts", f"{delivery['alerts_raised']} steps of {len(result.incidents)} alerts raised by the gateway, "
          f"{delivery['alerts_received']} received by the consumer"),
+        ("data faults", "; ".join(f"{fault.kind}: {fault.detail} (from {fault.start[11:16]})"
+                                  for fault in result.data_faults) or "none"),
         ("same path", f"vedette score on the same file gives the same alerts and scores: {scale} of "
          f"{agreement.rows:,} rows, {agreement.steps} scores"),
         ("time", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in result.phases.items())),
