@@ -173,7 +173,9 @@ def test_the_study_of_another_model_or_board_is_refused(found: SearchResult, sou
 
 def test_a_quantized_directory_is_refused_before_anything_is_made(found: SearchResult, tmp_path: Path) -> None:
     # Which of ptq and qat the smallest was quantized with is the search's affair.
-    with pytest.raises(ConfigError, match="--recipe auto on .*: ptq .*(was done before|quantized the network already)"):
+    with pytest.raises(
+        ConfigError, match=r"--recipe auto on .*: ptq .*(was done before|quantized the network already)"
+    ):
         search(found.require_model().path, tmp_path / "again", BOARD)
     assert list(tmp_path.iterdir()) == []
 
