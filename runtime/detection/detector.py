@@ -59,6 +59,8 @@ class Detector:
         # By stream: rows since its window began, and where a batch saw it last.
         self._filled = np.zeros(1, np.int64)
         self._seen = np.zeros(1, np.int64)
+        # The last batch of which no stream was there twice.
+        self._different = b""
 
     @property
     def model(self) -> Model:
@@ -174,9 +176,15 @@ class Detector:
         """Whether no stream is there twice."""
         if len(streams) == 1:
             return True
-        numbers = _NUMBERS[: len(streams)]
-        self._seen[streams] = numbers
-        return bool((self._seen[streams] == numbers).all())
+        # Round after round it is mostly the same streams.
+        content = streams.tobytes()
+        if content != self._different:
+            numbers = _NUMBERS[: len(streams)]
+            self._seen[streams] = numbers
+            if not (self._seen[streams] == numbers).all():
+                return False
+            self._different = content
+        return True
 
     def _score_runs(
         self, streams: Integers, observed: FloatArray, broken: Flags | None, *, rank: Integers | None, most: int
