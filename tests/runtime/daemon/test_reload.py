@@ -19,6 +19,8 @@ from vedette.errors import ConfigError
 from vedette.runtime.bundles import bundle as bundles
 from vedette.runtime.config.gateway import load_gateway
 from vedette.runtime.daemon.reload import Running, check_changes, plan
+from vedette.runtime.observe.status_command import places
+from vedette.runtime.observe.status_socket import ask
 
 Consume = Callable[..., Consumer]
 
@@ -142,6 +144,7 @@ def test_reloads_under_load_lose_no_sample_of_an_unchanged_stream(
     two = one + f'[[stream]]\nname = "s2"\nbundle = "second.vdt"\nsource = {S2}\n'
     consumer = consume("vedette/#")
     gateway.start()
+    assert gateway.process is not None
     consumer.wait_online()
     count, done = 4000, threading.Event()
 
@@ -155,8 +158,10 @@ def test_reloads_under_load_lose_no_sample_of_an_unchanged_stream(
     reloads = 0
     while not done.is_set():
         config.write_text(two if reloads % 2 == 0 else one)
-        hang_up(gateway, "reloaded: ")
+        gateway.process.send_signal(signal.SIGHUP)
         reloads += 1
+        # Not by the log, which cuts a flood of one kind of line.
+        wait_for(lambda wanted=reloads: ask(places(config))["reloads"] == wanted, "the reload")
     assert reloads >= 2
 
     def samples() -> int:
