@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import platform
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,7 +21,9 @@ import numpy.typing as npt
 from vedette import __version__
 from vedette.errors import DependencyError, ModelError, nearest
 from vedette.runtime.inference.quiet import native_stderr_hidden
-from vedette.runtime.inference.reference.graph import Tensor
+from vedette.runtime.inference.reference.flatbuffer import Table
+from vedette.runtime.inference.reference.graph import MAX_ITEMS, Tensor
+from vedette.runtime.inference.reference.operator_names import operator_name
 from vedette.runtime.inference.reference.program import Program
 from vedette.runtime.inference.reference.rounding import FAMILIES
 
@@ -31,6 +34,8 @@ PACKAGES = {
     "ai-edge-litert": ("ai_edge_litert.interpreter", "S"),
     "tflite-runtime": ("tflite_runtime.interpreter", "H"),
 }
+# What ``platform.machine()`` says of Arm CPUs under Linux.
+ARM = ("aarch64", "armv7l", "armv8l")
 # The NumPy kernels, by family. D is that of TFLite Micro and CMSIS-NN.
 REFERENCES = {f"reference-{family}": family for family in FAMILIES}
 # Windows in one invocation at most: more cost no less each, and their memory stays.
@@ -156,6 +161,8 @@ class _Interpreter:
             raise ModelError(f"expected a model with 1 input and 1 output, found {len(inputs)} and {len(outputs)}")
         self.input, self.output = _tensor_info(inputs[0]), _tensor_info(outputs[0])
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
+        # The convolutions of tflite-runtime 2.14 crash the process on 64-bit Arm when they get more than one window.
+        self._single = package == "tflite-runtime" and platform.machine() in ARM and _has_convolutions(data)
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         interpreter = self._interpreter
@@ -164,6 +171,8 @@ class _Interpreter:
         return interpreter.get_tensor(self._output_index)  # type: ignore[no-any-return]
 
     def resize_batch(self, batch: int) -> None:
+        if self._single and batch > 1:
+            raise ModelError(_batch_hint(batch))
         try:
             self._interpreter.resize_tensor_input(self._input_index, (batch, *self.input.shape[1:]), strict=True)
             self._interpreter.allocate_tensors()
@@ -230,6 +239,11 @@ def _load_hint(package: str, error: Exception) -> str:
 
 def _batch_hint(batch: int) -> str:
     return f"this model runs one window at a time; a batch of {batch} was asked for"
+
+
+def _has_convolutions(data: bytes) -> bool:
+    codes = Table.root(data).tables(1, limit=MAX_ITEMS)
+    return any("CONV" in operator_name(max(code.integer(3), code.byte(0))) for code in codes)
 
 
 def _reference_info(tensor: Tensor, shape: tuple[int, ...]) -> TensorInfo:
