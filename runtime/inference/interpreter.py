@@ -21,9 +21,7 @@ import numpy.typing as npt
 from vedette import __version__
 from vedette.errors import DependencyError, ModelError, nearest
 from vedette.runtime.inference.quiet import native_stderr_hidden
-from vedette.runtime.inference.reference.flatbuffer import Table
-from vedette.runtime.inference.reference.graph import MAX_ITEMS, Tensor
-from vedette.runtime.inference.reference.operator_names import operator_name
+from vedette.runtime.inference.reference.graph import Tensor
 from vedette.runtime.inference.reference.program import Program
 from vedette.runtime.inference.reference.rounding import FAMILIES
 
@@ -161,8 +159,9 @@ class _Interpreter:
             raise ModelError(f"expected a model with 1 input and 1 output, found {len(inputs)} and {len(outputs)}")
         self.input, self.output = _tensor_info(inputs[0]), _tensor_info(outputs[0])
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
-        # The convolutions of tflite-runtime 2.14 crash the process on 64-bit Arm when they get more than one window.
-        self._single = package == "tflite-runtime" and platform.machine() in ARM and _has_convolutions(data)
+        # On Arm, tflite-runtime 2.14 rounds some outputs otherwise when it gets more than one window, and its
+        # convolutions crash the process.
+        self._single = package == "tflite-runtime" and platform.machine() in ARM
 
     def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[Any]:
         interpreter = self._interpreter
@@ -239,11 +238,6 @@ def _load_hint(package: str, error: Exception) -> str:
 
 def _batch_hint(batch: int) -> str:
     return f"this model runs one window at a time; a batch of {batch} was asked for"
-
-
-def _has_convolutions(data: bytes) -> bool:
-    codes = Table.root(data).tables(1, limit=MAX_ITEMS)
-    return any("CONV" in operator_name(max(code.integer(3), code.byte(0))) for code in codes)
 
 
 def _reference_info(tensor: Tensor, shape: tuple[int, ...]) -> TensorInfo:
