@@ -30,6 +30,7 @@ MAX_DIMENSIONS = 6
 MAX_ELEMENTS = 2**24
 # Codes of enum TensorType: what is computed with, and names for what is not.
 DTYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<i4"), 9: np.dtype("<i1")}
+FLOAT32 = 0
 TYPE_NAMES = ("float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16")
 # Scales of trained models lie far inside; products and quotients of three of them are normal float32 numbers or zero.
 SMALLEST_SCALE, LARGEST_SCALE = 1e-30, 1e30
@@ -68,8 +69,13 @@ class Operator:
     version: int
     place: str
     inputs: tuple[Tensor | None, ...]
-    output: Tensor
+    outputs: tuple[Tensor, ...]
     options: Table | None
+
+    @property
+    def output(self) -> Tensor:
+        """The output of an operator that has one."""
+        return self.outputs[0]
 
     def error(self, message: str) -> ModelError:
         """An error that says which operator, and where in the model."""
@@ -100,11 +106,23 @@ class Operator:
 
 @dataclass(frozen=True)
 class Support:
-    """What of an operator can be run: the newest version, how many inputs there must be and may be."""
+    """What of an operator can be run: the newest version, how many inputs there must be and may be, and outputs."""
 
     version: int
     required: int
     inputs: int
+    outputs: int = 1
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes models: its operators, its name, and what to do about others. ``floats`` says that it takes float32
+    tensors, for what quantizes and dequantizes."""
+
+    supported: Mapping[str, Support]
+    name: str
+    otherwise: str
+    floats: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,8 +135,8 @@ class Graph:
     outputs: tuple[Tensor, ...]
 
 
-def read(data: bytes, supported: Mapping[str, Support]) -> Graph:
-    """Read a model's bytes; ``supported`` are the operators that can be run.
+def read(data: bytes, engine: Engine) -> Graph:
+    """Read a model's bytes.
 
     Raises :class:`ModelError`, and nothing else, whatever the bytes are.
     """
@@ -130,12 +148,13 @@ def read(data: bytes, supported: Mapping[str, Support]) -> Graph:
     subgraphs = model.tables(2, limit=MAX_ITEMS)
     if len(subgraphs) != 1:
         raise ModelError(f"expected a model with 1 subgraph, found {len(subgraphs)}; convert it without control flow")
-    return _Reader(model, subgraphs[0], supported).graph()
+    return _Reader(model, subgraphs[0], engine).graph()
 
 
 class _Reader:
-    def __init__(self, model: Table, subgraph: Table, supported: Mapping[str, Support]) -> None:
-        self._subgraph, self._supported = subgraph, supported
+    def __init__(self, model: Table, subgraph: Table, engine: Engine) -> None:
+        self._subgraph, self._engine = subgraph, engine
+        self._dtypes = {**DTYPES, FLOAT32: np.dtype("<f4")} if engine.floats else DTYPES
         self._codes = model.tables(1, limit=MAX_ITEMS)
         self._buffers = model.tables(4, limit=MAX_ITEMS)
         self._tensors = subgraph.tables(0, limit=MAX_ITEMS)
@@ -158,26 +177,30 @@ class _Reader:
         name = operator_name(max(code.integer(3), code.byte(0)))
         version, place = code.integer(2, 1), f"operator {number} ({name})"
         # First of all: the tensors of an operator that is not known may be of any type.
-        if (support := self._supported.get(name)) is None:
+        engine = self._engine
+        if (support := engine.supported.get(name)) is None:
             replacement = REPLACEMENTS.get(name, "what can be made of them")
             raise ModelError(
-                f"{place}: not among the operators of the NumPy kernels ({', '.join(self._supported)}); use "
-                f"{replacement} instead, or run the model with ai-edge-litert"
+                f"{place}: not among the operators of {engine.name} ({', '.join(engine.supported)}); use "
+                f"{replacement} instead, or {engine.otherwise}"
             )
         if not 1 <= version <= support.version:
             raise ModelError(
                 f"{place}: expected version 1 to {support.version}, found {version}; convert it for an older runtime"
             )
         inputs = [int(index) for index in table.array(1, "<i4")]
-        outputs = [self._tensor(int(index), place) for index in table.array(2, "<i4")]
+        outputs = table.array(2, "<i4").tolist()
         required = support.required
-        if len(outputs) != 1 or not required <= len(inputs) <= support.inputs or -1 in inputs[:required]:
+        counts = 1 <= len(outputs) <= support.outputs and required <= len(inputs) <= support.inputs
+        if not counts or -1 in inputs[:required]:
+            most = f"1 to {support.outputs} outputs" if support.outputs > 1 else "1 output"
             raise ModelError(
-                f"{place}: expected {required} to {support.inputs} inputs and 1 output, found the inputs {inputs[:16]} "
+                f"{place}: expected {required} to {support.inputs} inputs and {most}, found the inputs {inputs[:16]} "
                 f"and {len(outputs)} outputs"
             )
         tensors = tuple(None if index == -1 else self._tensor(index, place) for index in inputs)
-        return Operator(name, version, place, tensors, outputs[0], table.table(4))
+        written = tuple(self._tensor(index, place) for index in outputs)
+        return Operator(name, version, place, tensors, written, table.table(4))
 
     def _tensor(self, index: int, place: str) -> Tensor:
         if index not in self._read:
@@ -188,11 +211,12 @@ class _Reader:
         table = _item(self._tensors, index, "tensor")
         name = table.text(3)
         place = f'{place}: tensor "{name}"'
-        dtype = DTYPES.get(code := table.byte(1))
+        dtype = self._dtypes.get(code := table.byte(1))
         if dtype is None:
             raise ModelError(
-                f"{place}: expected int8 or int32, found {_type_name(code)}; the NumPy kernels run "
-                "models that are int8 throughout: quantize activations, inputs and outputs too, or use ai-edge-litert"
+                f"{place}: expected int8 or int32, found {_type_name(code)}; {self._engine.name} run "
+                f"models that are int8 throughout: quantize activations, inputs and outputs too, or "
+                f"{self._engine.otherwise}"
             )
         if table.byte(5) or table.has(6):
             raise ModelError(f"{place}: expected a plain tensor, found a variable or a sparse one")
@@ -261,9 +285,10 @@ def _check_order(graph: Graph) -> None:
         for tensor in operator.inputs:
             if tensor is not None and tensor.data is None and tensor.index not in written:
                 raise operator.error(f'tensor "{tensor.name}" is read before it is computed')
-        if operator.output.data is not None or operator.output.index in written:
-            raise operator.error(f'tensor "{operator.output.name}" is written twice')
-        written.add(operator.output.index)
+        for tensor in operator.outputs:
+            if tensor.data is not None or tensor.index in written:
+                raise operator.error(f'tensor "{tensor.name}" is written twice')
+            written.add(tensor.index)
     for tensor in graph.outputs:
         if tensor.index not in written:
             raise ModelError(f'the model is damaged: nothing computes the output "{tensor.name}"')

@@ -12,7 +12,7 @@ from vedette.errors import ModelError
 from vedette.runtime.inference.reference import graph as graphs
 from vedette.runtime.inference.reference.conv_2d import conv_2d
 from vedette.runtime.inference.reference.fully_connected import fully_connected
-from vedette.runtime.inference.reference.graph import MAX_ELEMENTS, Array, Kernel, Operator, Support
+from vedette.runtime.inference.reference.graph import MAX_ELEMENTS, Array, Engine, Kernel, Operator, Support
 from vedette.runtime.inference.reference.reshape import reshape
 from vedette.runtime.inference.reference.rounding import Family
 from vedette.runtime.inference.reference.shapes import pack, shape, strided_slice
@@ -35,6 +35,7 @@ SUPPORTED = {
     "SHAPE": Support(version=1, required=1, inputs=1),
     "STRIDED_SLICE": Support(version=8, required=4, inputs=4),
 }
+ENGINE = Engine(SUPPORTED, name="the NumPy kernels", otherwise="run the model with ai-edge-litert")
 
 
 class Program:
@@ -42,7 +43,7 @@ class Program:
 
     def __init__(self, data: bytes, family: Family) -> None:
         """Raises :class:`ModelError` for bytes that are no such model, or that contain what is not computed here."""
-        graph = graphs.read(data, SUPPORTED)
+        graph = graphs.read(data, ENGINE)
         if len(graph.inputs) != 1 or len(graph.outputs) != 1:
             raise ModelError(
                 f"expected a model with 1 input and 1 output, found {len(graph.inputs)} and {len(graph.outputs)}"

@@ -9,7 +9,7 @@ from trained import KINDS
 
 from vedette.runtime.inference.interpreter import Model
 from vedette.runtime.inference.reference.graph import read
-from vedette.runtime.inference.reference.program import SUPPORTED
+from vedette.runtime.inference.reference.program import ENGINE
 from vedette.train.config import ModelConfig
 from vedette.train.models import MODEL_KINDS
 from vedette.train.tensorflow import import_tensorflow, quiet_tensorflow
@@ -44,7 +44,7 @@ def quantized(kind: str, *, predictive: bool, batch: int | None) -> bytes:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_exported_form_gives_the_interpreters_bits(kind: str, predictive: bool, batch: int | None) -> None:
     content = quantized(kind, predictive=predictive, batch=batch)
-    names = {operator.name for operator in read(content, SUPPORTED).operators}
+    names = {operator.name for operator in read(content, ENGINE).operators}
     assert ("CONV_2D" in names) == kind.startswith("conv")
     assert ("SHAPE" in names) == (kind.startswith("conv") and batch is None)
     reference, interpreter = Model(content, package="reference-S"), Model(content, package="ai-edge-litert")

@@ -16,7 +16,7 @@ from vedette.errors import ModelError
 from vedette.runtime.inference.interpreter import Model
 from vedette.runtime.inference.reference.graph import read
 from vedette.runtime.inference.reference.operator_names import NAMES, operator_name
-from vedette.runtime.inference.reference.program import SUPPORTED
+from vedette.runtime.inference.reference.program import ENGINE
 
 CONVOLUTION = random_layer(np.random.default_rng(0), dense=False).model()
 
@@ -35,7 +35,7 @@ def changed(change: object) -> bytes:
 
 
 def test_a_model_is_read_as_the_generated_reader_reads_it() -> None:
-    graph, wanted = read(tiny_model(), SUPPORTED), unpack(tiny_model()).subgraphs[0]
+    graph, wanted = read(tiny_model(), ENGINE), unpack(tiny_model()).subgraphs[0]
     assert [operator.name for operator in graph.operators] == ["FULLY_CONNECTED"]
     for index, tensor in graph.tensors.items():
         found = wanted.tensors[index]

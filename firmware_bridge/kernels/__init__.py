@@ -1,0 +1,1 @@
+"""The C of the kernels, as files that go into generated sources."""
