@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -15,8 +16,12 @@ from vedette import __version__
 from vedette.benchmarks import commands as benchmarks
 from vedette.compress import commands as compress
 from vedette.errors import DependencyError, VedetteError
+from vedette.firmware_bridge import commands as firmware_bridge
 from vedette.runtime import commands as runtime
 from vedette.train import commands as train
+
+if TYPE_CHECKING:
+    from vedette.compress.board import Board
 
 # What a shell reports for a program that was ended by Ctrl-C.
 INTERRUPTED = 130
@@ -29,15 +34,31 @@ def cli(debug: bool) -> None:
     """Anomaly detectors for the edge: train, compress, prove, run. Only alerts leave the device."""
 
 
-for module in (train, compress, runtime, benchmarks):
+for module in (train, compress, runtime, firmware_bridge, benchmarks):
     for command in module.COMMANDS:
         cli.add_command(command)
+
+
+class Boards:
+    """The boards for commands that lie below what reads ``boards.yaml``."""
+
+    def get(self, name: str) -> Board:
+        """The board of that name. Raises :class:`BoardError`."""
+        from vedette.compress.boards import get_board
+
+        return get_board(name)
+
+    def all(self) -> Iterable[Board]:
+        """All boards."""
+        from vedette.compress.boards import load_boards
+
+        return load_boards().values()
 
 
 def main() -> NoReturn:
     """Run the command line and exit; errors are told once, on stderr, with their family's exit code."""
     try:
-        result = cli.main(standalone_mode=False)
+        result = cli.main(standalone_mode=False, obj=Boards())
         sys.exit(result if isinstance(result, int) else 0)
     except click.ClickException as error:
         error.show()

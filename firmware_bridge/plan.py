@@ -27,6 +27,11 @@ class PlannedStep:
     code: Code
     scratch: int | None
 
+    @property
+    def constants_bytes(self) -> int:
+        """Bytes of its constants."""
+        return sum(constant.values.nbytes for constant in self.code.constants)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -46,7 +51,7 @@ class Plan:
     @property
     def weights_bytes(self) -> int:
         """Bytes of all constants."""
-        return sum(constant.values.nbytes for planned in self.steps for constant in planned.code.constants)
+        return sum(planned.constants_bytes for planned in self.steps)
 
 
 class FirmwareModel:

@@ -50,21 +50,24 @@ def comment(text: str) -> str:
     'dense/ *; * / #include <x>'
     """
     plain = "".join(char if char.isprintable() and char.isascii() else "?" for char in text[:LINE])
-    return plain.replace("*/", "* /").replace("/*", "/ *")
+    return plain.replace("\\", "|").replace("*/", "* /").replace("/*", "/ *")
 
 
 def array(name: str, values: npt.NDArray[np.generic], meaning: str) -> str:
     """The definition of a constant array, as many numbers in a line as fit."""
     flat = values.reshape(-1)
-    lines = _filled(number(value, flat.dtype) for value in flat)
-    body = "\n".join(f"    {line}" for line in lines)
-    return f"/* {meaning} */\nstatic const {c_type(flat.dtype)} {name}[{len(flat)}] = {{\n{body}\n}};\n"
+    return f"/* {meaning} */\nstatic const {c_type(flat.dtype)} {name}[{len(flat)}] = {{\n{words(flat)}\n}};\n"
 
 
-def _filled(words: Iterable[str]) -> list[str]:
+def words(values: npt.NDArray[np.generic]) -> str:
+    """The numbers of a flat array as indented lines of a list."""
+    return "\n".join(f"    {line}" for line in _filled(number(value, values.dtype) for value in values))
+
+
+def _filled(texts: Iterable[str]) -> list[str]:
     lines: list[str] = []
     line = ""
-    for word in words:
+    for word in texts:
         if line and len(line) + len(word) + 2 > LINE:
             lines.append(line)
             line = ""

@@ -1,0 +1,56 @@
+"""The commands that ``firmware_bridge`` brings to the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vedette.firmware_bridge.target import Boards
+
+LAYOUTS = ("plain", "arduino", "cmake")
+_MODEL = click.argument("model", type=click.Path(path_type=Path, dir_okay=False))
+_BOARD = click.option("--board", help="The microcontroller.  [default: the bundle's own]")
+
+
+@click.group()
+def firmware() -> None:
+    """Turn a bundle or an int8 .tflite model into dependency-free C for a microcontroller, and prove it."""
+
+
+@firmware.command()
+@_MODEL
+@_BOARD
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", help="What all C names begin with.  [default: the detector's name]")
+@click.option(
+    "--layout", type=click.Choice(LAYOUTS), default="plain", show_default=True, help="How the folder is laid out."
+)
+@click.option("--format", "form", type=click.Choice(["c", "tflm"]), default="c", show_default=True,
+              help="C, or what a TFLite Micro application includes.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write into a folder that is not empty.")
+@click.pass_obj
+def export(
+    boards: Boards,
+    *,
+    model: Path,
+    board: str | None,
+    folder: Path,
+    name: str | None,
+    layout: str,
+    form: str,
+    force: bool,
+) -> None:
+    """Write a folder of C for a bundle (X.vdt) or a model (X.tflite)."""
+    from vedette.firmware_bridge.export import generate, generate_tflm, write_files
+    from vedette.firmware_bridge.source import read_source
+
+    source = read_source(model, board=board, boards=boards, name=name)
+    files = generate_tflm(source) if form == "tflm" else generate(source, layout=layout).files
+    for path in write_files(folder, files, force=force):
+        click.echo(path)
+
+
+COMMANDS: list[click.Command] = [firmware]
