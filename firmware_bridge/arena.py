@@ -1,7 +1,7 @@
 """Where activations and scratch memory lie in one block of RAM: what is needed at the same time lies side by side.
 
-Blocks are placed one after the other, each in a gap between those that live when it does, in several orders, the best of
-which is kept: largest first (Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference",
+Blocks are placed one after the other, each in a gap between those that live when it does. Of several orders the best is
+kept: largest first (Pisarchyk and Lee 2020, "Efficient memory management for deep neural net inference",
 https://arxiv.org/abs/2001.03288, greedy by size), in the order of execution, and these from both ends in turn.
 """
 
