@@ -53,4 +53,29 @@ def export(
         click.echo(path)
 
 
+@firmware.command()
+@_MODEL
+@_BOARD
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def fit(boards: Boards, *, model: Path, board: str | None, as_json: bool) -> None:
+    """List the microcontrollers on which a bundle or a model fits, and why not on the others."""
+    import json
+    from dataclasses import asdict
+
+    from vedette.firmware_bridge.export import needs
+    from vedette.firmware_bridge.fit import fit as fit_all
+    from vedette.firmware_bridge.plan import make_plan
+    from vedette.firmware_bridge.source import read_source
+    from vedette.firmware_bridge.view import fit_table
+
+    source = read_source(model, board=board, boards=boards)
+    plan = make_plan(source.model)
+    flash, ram = needs(source, plan)
+    found = fit_all(boards.all(), plan, flash_bytes=flash, ram_bytes=ram)
+    click.echo(
+        json.dumps([{**asdict(one), "fits": one.fits} for one in found], indent=2) if as_json else fit_table(found)
+    )
+
+
 COMMANDS: list[click.Command] = [firmware]

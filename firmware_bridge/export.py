@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +55,17 @@ def write_files(folder: Path, files: dict[str, str], *, force: bool) -> list[Pat
     return written
 
 
+def needs(source: Source, plan: Plan) -> tuple[int, int]:
+    """Bytes of flash and of RAM that a source takes before code and stack."""
+    return plan.weights_bytes, plan.arena.bytes + plan.input.bytes + plan.output.bytes
+
+
 def _require_fit(source: Source, plan: Plan) -> None:
     board = source.board
-    needs: Iterable[tuple[str, int, int | None]] = (
-        ("flash", plan.weights_bytes, board.flash_bytes),
-        ("RAM", plan.arena.bytes + plan.input.bytes + plan.output.bytes, board.ram_bytes),
-    )
+    flash, ram = needs(source, plan)
     problems = [
         f"{memory}: needs {need:,} B, {board.name} has {have:,} B, too much by {need - have:,} B"
-        for memory, need, have in needs
+        for memory, need, have in (("flash", flash, board.flash_bytes), ("RAM", ram, board.ram_bytes))
         if have is not None and need > have
     ]
     if problems:

@@ -45,6 +45,33 @@ class Emulator(Protocol):
     def clock_mhz(self) -> Clock | None: ...
 
 
+class Origin(Protocol):
+    """Where a number comes from."""
+
+    @property
+    def title(self) -> str: ...
+
+
+class Figure(Protocol):
+    """A number with its source."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def source(self) -> Origin: ...
+
+
+class Benchmark(Protocol):
+    """A published run of one model on a board."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def multiply_accumulates(self) -> Figure: ...
+    @property
+    def latency_ms(self) -> Figure: ...
+
+
 class Target(Protocol):
     """A board; ``flash_bytes`` and ``ram_bytes`` are None where not known."""
 
@@ -64,6 +91,8 @@ class Target(Protocol):
     def emulator(self) -> Emulator | None: ...
     @property
     def interpreter(self) -> Interpreter: ...
+    @property
+    def benchmark(self) -> Benchmark | None: ...
 
 
 class Boards(Protocol):
