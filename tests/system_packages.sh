@@ -34,6 +34,12 @@ tests)
     has systemd-analyze || missing="$missing systemd"
     has faketime || missing="$missing faketime"
     has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
+    has gcc || missing="$missing gcc libc6-dev"
+    has arm-none-eabi-gcc || missing="$missing gcc-arm-none-eabi"
+    [ -d /usr/lib/arm-none-eabi/newlib ] || missing="$missing libnewlib-arm-none-eabi"
+    has qemu-system-arm || missing="$missing qemu-system-arm"
+    has aarch64-linux-gnu-gcc || missing="$missing gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    has riscv64-linux-gnu-gcc || missing="$missing gcc-riscv64-linux-gnu libc6-dev-riscv64-cross"
     [ -d /usr/share/zoneinfo/Europe ] || missing="$missing tzdata"
     ;;
 *)
