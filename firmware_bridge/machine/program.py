@@ -53,9 +53,10 @@ class NetworkProgram:
 
 @dataclass(frozen=True)
 class DetectorProgram:
-    """A pair with ``NAME_init`` and ``NAME_push``; the sources include ``NAME.h`` from ``include_dir``.
+    """A pair with a whole detector; the sources include ``NAME.h`` from ``include_dir``.
 
-    ``fields`` are the fields of ``NAME_t``, numbers or arrays of them, that are written after each sample.
+    ``fields`` are the fields of ``NAME_t``, numbers or arrays of them such as ``alert.open``, that are written after each
+    sample. ``NAME_severity`` and ``NAME_shares`` follow; ``results`` in ``proof`` has the whole record.
     """
 
     name: str
@@ -76,18 +77,20 @@ class DetectorProgram:
     @property
     def entries(self) -> tuple[str, ...]:
         """The functions that a firmware calls."""
-        return (f"{self.name}_init", f"{self.name}_push")
+        return tuple(f"{self.name}_{function}" for function in ("init", "push", "severity", "shares"))
 
     def header(self) -> str:
         """The text of ``program.h``: the harness's names for those of the pair."""
         fields = " ".join(f"take({field})" for field in self.fields)
+        macros = ("CHANNELS", "TOP_CHANNELS", "SCORED")
+        functions = ("init", "push", "severity", "shares", "selftest")
         return (
             f'#include "{self.name}.h"\n'
             f"typedef {self.context} program_detector_t;\n"
-            f"#define PROGRAM_CHANNELS {self.name.upper()}_CHANNELS\n"
+            f"typedef {self.name}_share_t program_share_t;\n"
             f"#define PROGRAM_FIELDS(take) {fields}\n"
-            f"#define program_init {self.name}_init\n"
-            f"#define program_push {self.name}_push\n"
+            + "".join(f"#define PROGRAM_{macro} {self.name.upper()}_{macro}\n" for macro in macros)
+            + "".join(f"#define program_{function} {self.name}_{function}\n" for function in functions)
         )
 
 

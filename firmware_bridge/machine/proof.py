@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,14 +133,18 @@ def outcomes(
 def compare(outputs: bytes, expected: NDArray[Any]) -> tuple[int, int | None]:
     """How many bytes differ, and the first record with one; bytes that are missing or too many differ.
 
-    Two NaN of the same field are equal: which of the many NaN an operation gives is the processor's choice.
+    Two NaN at the same place are equal: which of the many NaN an operation gives is the processor's choice.
     """
     want = np.ascontiguousarray(expected)
     record = want[:1].nbytes
     padded = outputs[: want.nbytes].ljust(want.nbytes, b"\0")
-    got = np.frombuffer(padded, np.uint8).reshape(len(want), record).copy()
+    got = np.frombuffer(padded, np.uint8).reshape(len(want), record)
     wanted = np.frombuffer(want.tobytes(), np.uint8).reshape(len(want), record)
-    wrong = (got != wanted) & ~_both_nan(np.frombuffer(padded, want.dtype).reshape(want.shape), want)
+    wrong = got != wanted
+    for offset, kind in _floats(np.dtype((want.dtype, want.shape[1:]))):
+        place = slice(offset, offset + kind.itemsize)
+        values = (np.ascontiguousarray(part[:, place]).view(kind)[:, 0] for part in (got, wanted))
+        wrong[np.logical_and(*map(np.isnan, values)), place] = False
     absent = want.nbytes - min(len(outputs), want.nbytes)
     if absent:
         wrong.reshape(-1)[-absent:] = True
@@ -149,19 +154,17 @@ def compare(outputs: bytes, expected: NDArray[Any]) -> tuple[int, int | None]:
     return int(np.count_nonzero(wrong)) + extra, first
 
 
-def _both_nan(got: NDArray[Any], want: NDArray[Any]) -> NDArray[np.bool_]:
-    """For each byte of each record whether it belongs to a float that is NaN in both."""
-    record = want[:1].nbytes
-    mask = np.zeros((len(want), record), np.bool_)
-    if want.dtype.fields is None:
-        if want.dtype.kind == "f":
-            mask[:] = np.repeat((np.isnan(got) & np.isnan(want)).reshape(len(want), -1), want.dtype.itemsize, axis=1)
-        return mask
-    for name, (kind, offset, *_) in want.dtype.fields.items():
-        if kind.base.kind == "f":
-            both = (np.isnan(got[name]) & np.isnan(want[name])).reshape(len(want), -1)
-            mask[:, offset : offset + kind.itemsize] = np.repeat(both, kind.base.itemsize, axis=1)
-    return mask
+def _floats(kind: np.dtype[Any], offset: int = 0) -> Iterator[tuple[int, np.dtype[Any]]]:
+    """Where in a record there are floats, and of which type."""
+    if kind.subdtype is not None:
+        base, shape = kind.subdtype
+        for number in range(math.prod(shape)):
+            yield from _floats(base, offset + number * base.itemsize)
+    elif kind.fields is not None:
+        for field, begin, *_ in kind.fields.values():
+            yield from _floats(field, offset + begin)
+    elif kind.kind == "f":
+        yield offset, kind
 
 
 def samples(times_ms: NDArray[np.uint32], values: NDArray[np.float32]) -> NDArray[Any]:
@@ -172,3 +175,12 @@ def samples(times_ms: NDArray[np.uint32], values: NDArray[np.float32]) -> NDArra
     records["time_ms"] = times_ms
     records["values"] = values
     return records
+
+
+def results(fields: Sequence[tuple[str, str]], top_channels: int) -> np.dtype[Any]:
+    """The record that a detector's harness writes after each sample.
+
+    ``fields`` are those of :class:`DetectorProgram` with their NumPy types, ``top_channels`` the shares that it tells.
+    """
+    share = [("share", "<f4"), ("observed", "<f4"), ("expected", "<f4"), ("channel", "<u2")]
+    return np.dtype([("flags", "<i4"), *fields, ("severity", "<f8"), ("shares", share, (top_channels,))])

@@ -1,7 +1,8 @@
-/* Pushes every sample of input.bin into a generated detector and writes its flags and fields to output.bin.
+/* Pushes every sample of input.bin into a generated detector and writes to output.bin what it then tells: flags, fields,
+ * severity and shares (those of a sample that completed no window are zero).
  *
- * A sample is the time in milliseconds as uint32, then one float32 per channel. Each is pushed into a copy first, for stack
- * and instructions, and the copy must end as the detector itself does. */
+ * A sample is the time in milliseconds as uint32, then one float32 per channel. Each is pushed into a copy twice before, for
+ * stack and instructions, and the copy must end as the detector itself does. The self-test comes first. */
 #include <string.h>
 
 #include "port.h"
@@ -18,10 +19,28 @@ typedef struct {
         port_fail("the same sample changed " #field " in another way when pushed again"); \
     }
 
+static void write_shares(const program_detector_t *detector, int scored) {
+    program_share_t shares[PROGRAM_TOP_CHANNELS];
+    memset(shares, 0, sizeof shares);
+    if (scored) {
+        program_shares(detector, shares);
+    }
+    for (int i = 0; i < PROGRAM_TOP_CHANNELS; i++) {
+        port_write(&shares[i].share, sizeof shares[i].share);
+        port_write(&shares[i].observed, sizeof shares[i].observed);
+        port_write(&shares[i].expected, sizeof shares[i].expected);
+        port_write(&shares[i].channel, sizeof shares[i].channel);
+    }
+}
+
 int harness_main(void) {
     program_detector_t *const detector = port_memory(sizeof *detector);
     program_detector_t *const copy = port_memory(sizeof *copy);
     sample_t *const sample = port_memory(sizeof *sample);
+    memset(detector, 0xA5, sizeof *detector);
+    if (program_selftest(detector) != 0) {
+        port_fail("the self-test found a golden window with other bits");
+    }
     memset(detector, 0xA5, sizeof *detector);
     program_init(detector);
     while (port_read(sample, sizeof *sample)) {
@@ -41,6 +60,9 @@ int harness_main(void) {
         port_report(ticks, stack_bytes);
         port_write(&flags, sizeof flags);
         PROGRAM_FIELDS(WRITE_FIELD)
+        const double severity = program_severity(detector);
+        port_write(&severity, sizeof severity);
+        write_shares(detector, flags & PROGRAM_SCORED);
         if (!port_memory_intact()) {
             port_fail("memory outside the detector was written");
         }

@@ -39,9 +39,15 @@ _DETECTOR_HEADER = """
 #define LEVEL_H
 #include <stdint.h>
 #define LEVEL_CHANNELS 2
+#define LEVEL_TOP_CHANNELS 1
+#define LEVEL_SCORED 2
+typedef struct { float share, observed, expected; uint16_t channel; } level_share_t;
 typedef struct { double score; float parts[LEVEL_CHANNELS]; uint32_t count; } level_t;
 void level_init(level_t *self);
 int level_push(level_t *self, const float values[LEVEL_CHANNELS], uint32_t time_ms);
+double level_severity(const level_t *self);
+void level_shares(const level_t *self, level_share_t shares[LEVEL_TOP_CHANNELS]);
+int level_selftest(level_t *self);
 #endif
 """
 _DETECTOR = """
@@ -60,7 +66,20 @@ int level_push(level_t *self, const float values[LEVEL_CHANNELS], uint32_t time_
     const double old = self->score * 0.9;
     const double sum = (double)self->parts[0] + (double)self->parts[1];
     self->score = old + sum * 0.1;
-    return (time_ms > 1000u ? 1 : 0) | (self->count > 3u ? 2 : 0);
+    return (time_ms > 1000u ? 1 : 0) | (self->count > 3u ? LEVEL_SCORED : 0);
+}
+double level_severity(const level_t *self) {
+    return self->score / 3.0;
+}
+void level_shares(const level_t *self, level_share_t shares[LEVEL_TOP_CHANNELS]) {
+    shares[0].share = 1.0f;
+    shares[0].observed = self->parts[1];
+    shares[0].expected = -0.5f;
+    shares[0].channel = 513;
+}
+int level_selftest(level_t *self) {
+    self->count = 7;
+    return SELFTEST;
 }
 """
 
@@ -85,10 +104,10 @@ def network(folder: Path, body: str = PLUS_ONE, before: str = "") -> NetworkProg
     return NetworkProgram("small", (folder / "small.c",), folder)
 
 
-def detector(folder: Path) -> DetectorProgram:
-    """A detector whose score is a smoothed sum of squares."""
+def detector(folder: Path, selftest: int = 0) -> DetectorProgram:
+    """A detector whose score is a smoothed sum of squares, and what its self-test says."""
     (folder / "level.h").write_text(_DETECTOR_HEADER)
-    (folder / "level.c").write_text(_DETECTOR)
+    (folder / "level.c").write_text(_DETECTOR.replace("SELFTEST", str(selftest)))
     return DetectorProgram("level", (folder / "level.c",), folder, ("score", "parts"))
 
 

@@ -9,8 +9,8 @@ from small_c import CORES, PLUS_ONE, emulated, network, windows
 
 from vedette.firmware_bridge.machine.run import Run
 
-# Calling, returning and loading the loop's count.
-AROUND = 12
+# Beside the loop: four instructions call the function, and five are in it; another compiler may need one or two more.
+AROUND = 9
 
 
 def run(board: str, folder: Path, body: str, before: str = "", count: int = 2) -> Run:
@@ -40,7 +40,7 @@ def test_a_loop_of_known_length_is_counted_to_a_few_instructions(board: str, loo
     counts = counted(board, tmp_path, loops)
     assert len(counts) == 2
     for count in counts:
-        assert 2 * loops < count <= 2 * loops + AROUND
+        assert abs(count - 2 * loops - AROUND) <= 2
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_loop_of_known_length_is_counted_to_a_few_instructions(board: str, loo
 def test_a_call_during_which_the_counter_wraps_is_counted_whole(board: str, tmp_path: Path) -> None:
     loops = 20_000_000  # SysTick has 24 bits: three to five wraps
     for count in counted(board, tmp_path, loops):
-        assert 2 * loops < count <= 2 * loops + 200
+        assert 0 <= count - 2 * loops - AROUND <= 50
 
 
 @pytest.mark.slow

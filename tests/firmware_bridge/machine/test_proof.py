@@ -11,9 +11,9 @@ from small_c import CORES, SIZE, detector, emulated, needs, network, windows
 from vedette.errors import DataError, SelfTestError
 from vedette.firmware_bridge.machine.host import AARCH64, RISCV64, EmulatedLinux, Host
 from vedette.firmware_bridge.machine.machines import Machine
-from vedette.firmware_bridge.machine.proof import compare, machines_for, outcomes, prove, samples
+from vedette.firmware_bridge.machine.proof import compare, machines_for, outcomes, prove, results, samples
 
-RESULT = np.dtype([("flags", "<i4"), ("score", "<f8"), ("parts", "<f4", (2,))])
+RESULT = results([("score", "<f8"), ("parts", "(2,)<f4")], 1)
 
 
 def machine(name: str) -> Machine:
@@ -55,11 +55,21 @@ def test_a_detector_gives_the_same_bits_everywhere(name: str, tmp_path: Path) ->
     for row, (time, sample) in enumerate(zip(times, values, strict=True)):
         parts = sample * sample
         score = score * 0.9 + (float(parts[0]) + float(parts[1])) * 0.1
-        expected[row] = (int(time > 1000) | (2 if row > 2 else 0), score, parts)
+        scored = row > 2
+        shares = [(1.0, parts[1], -0.5, 513) if scored else (0.0, 0.0, 0.0, 0)]
+        expected[row] = (int(time > 1000) | (2 if scored else 0), score, parts, score / 3.0, shares)
     proof = prove(detector(tmp_path), samples(times, values), expected, [machine(name)])
     assert proof.require().holds
     if name in CORES:
         assert len(proof.outcomes[0].run.instructions) == 200
+
+
+@pytest.mark.slow
+def test_a_self_test_that_fails_is_a_failure(tmp_path: Path) -> None:
+    values = np.zeros((1, 2), np.float32)
+    inputs = samples(np.zeros(1, np.uint32), values)
+    [outcome] = prove(detector(tmp_path, selftest=2), inputs, np.zeros(1, RESULT), [machine("host")]).outcomes
+    assert outcome.failure == "the self-test found a golden window with other bits"
 
 
 @pytest.mark.slow
@@ -124,6 +134,9 @@ def test_any_nan_is_equal_to_any_other_but_to_no_number() -> None:
     other = expected.copy()
     other["score"] = -np.nan
     other["parts"][1, 0] = np.frombuffer(b"\x01\x00\xc0\xff", "<f4")[0]
+    assert compare(other.tobytes(), expected) == (0, None)
+    other["shares"]["observed"][0] = -np.nan
+    expected["shares"]["observed"][0] = np.nan
     assert compare(other.tobytes(), expected) == (0, None)
     other["parts"][1, 1] = np.nan
     assert compare(other.tobytes(), expected)[1] == 1
