@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ SANITIZERS = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefi
 HOST = "gcc"
 # Seconds; the largest models are some hundred kB of constants.
 PATIENCE_S = 120.0
+# What a compiler says that was installed without its C library, or without its sanitizers.
+NO_LIBRARY = re.compile(r"\b(std\w+|string)\.h: No such file|cannot find (-l(c|gcc|asan|ubsan)\b|libasan)")
 # Lines of a compiler's complaint that are passed on.
 LINES = 20
 
@@ -70,10 +73,11 @@ class Toolchain:
             return
         said = result.stderr.strip().splitlines()
         text = "\n".join([*said[:LINES], *([f"… and {len(said) - LINES} lines more"] if len(said) > LINES else [])])
-        if "string.h: No such file" in text or "cannot find -lc" in text or "libasan" in text:
+        if NO_LIBRARY.search(text):
             packages = PACKAGES.get(self.command, "its C library")
             raise DependencyError(
-                f"{self.command} has no C library; on Debian and Ubuntu: apt-get install {packages}\n{text}"
+                f"{self.command} misses its C library or a part of it; on Debian and Ubuntu: "
+                f"apt-get install {packages}\n{text}"
             )
         if "will not fit in region" in text or "overflowed by" in text:
             raise BoardError(f"{what} is larger than the memory of {self.target}\n{text}")

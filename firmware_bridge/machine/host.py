@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,11 @@ class EmulatedLinux:
 # The core of a Raspberry Pi 4. Not the emulator's default of all features, some of which it computes wrongly.
 AARCH64 = EmulatedLinux("aarch64", "aarch64-linux-gnu-gcc", "qemu-aarch64-static", "cortex-a72")
 RISCV64 = EmulatedLinux("riscv64", "riscv64-linux-gnu-gcc", "qemu-riscv64-static", "rv64")
+
+
+def emulated_hosts() -> list[EmulatedLinux]:
+    """The other processors that programs can be built for and run on with what is installed here."""
+    return [host for host in (AARCH64, RISCV64) if shutil.which(host.compiler) and shutil.which(host.emulator)]
 
 
 def _build(toolchain: Toolchain, program: Program, folder: Path) -> Path:

@@ -55,8 +55,8 @@ class NetworkProgram:
 class DetectorProgram:
     """A pair with a whole detector; the sources include ``NAME.h`` from ``include_dir``.
 
-    ``fields`` are the fields of ``NAME_t``, numbers or arrays of them such as ``alert.open``, that are written after each
-    sample. ``NAME_severity`` and ``NAME_shares`` follow; ``results`` in ``proof`` has the whole record.
+    ``fields`` are the fields of ``NAME_t``, numbers or arrays of them such as ``alert.open``, that are written after
+    each sample. ``NAME_severity`` and ``NAME_shares`` follow; ``results`` in ``proof`` has the whole record.
     """
 
     name: str

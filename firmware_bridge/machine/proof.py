@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vedette.errors import DataError, SelfTestError
 from vedette.firmware_bridge.machine.emulator import EmulatedBoard
-from vedette.firmware_bridge.machine.host import Host
+from vedette.firmware_bridge.machine.host import Host, emulated_hosts
 from vedette.firmware_bridge.machine.machines import Machine
 from vedette.firmware_bridge.machine.program import Program
 from vedette.firmware_bridge.machine.run import Run
@@ -90,8 +90,8 @@ class Proof:
 
 
 def machines_for(board: Target | None) -> list[Machine]:
-    """This host, this host with sanitizers, and the board's core where there is a board."""
-    machines: list[Machine] = [Host(), Host(sanitize=True)]
+    """This host, plain and with sanitizers, the other processors of :func:`emulated_hosts`, and the board's core."""
+    machines: list[Machine] = [Host(), Host(sanitize=True), *emulated_hosts()]
     return machines if board is None else [*machines, EmulatedBoard(board)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from small_c import CORES, needs, network, windows
 
 from vedette.compress.boards import get_board
 from vedette.errors import BoardError, DependencyError, ModelError
-from vedette.firmware_bridge.machine.compiler import board_toolchain, host_toolchain
+from vedette.firmware_bridge.machine.compiler import Toolchain, board_toolchain, host_toolchain
 from vedette.firmware_bridge.machine.host import Host
 
 
@@ -32,13 +33,32 @@ def test_a_missing_compiler_is_named_with_its_packages(tmp_path: Path, monkeypat
         board_toolchain(get_board("esp32-s3")).compile(source, [tmp_path], tmp_path / "small.o")
 
 
-def test_a_compiler_without_a_c_library_is_told_from_bad_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_without_a_c_library_is_told_from_bad_c(tmp_path: Path) -> None:
+    needs("arm-none-eabi-gcc")
+    # Its own headers alone, as without libnewlib-arm-none-eabi.
+    own = subprocess.run(["arm-none-eabi-gcc", "-print-file-name=include"], capture_output=True, text=True, check=True)
+    bare = Toolchain("rp2040", "arm-none-eabi-gcc", ("-mcpu=cortex-m0plus", "-nostdinc", f"-I{own.stdout.strip()}"))
+    with pytest.raises(DependencyError, match="apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"):
+        bare.compile(network(tmp_path, before="#include <string.h>").sources[0], [tmp_path], tmp_path / "small.o")
+    with pytest.raises(ModelError, match=r"other\.h: No such file"):
+        bare.compile(network(tmp_path, before='#include "other.h"').sources[0], [tmp_path], tmp_path / "small.o")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "/usr/bin/ld: cannot find -lc: No such file or directory",
+        "/usr/bin/ld: cannot find libasan_preinit.o: No such file or directory",
+        "/usr/bin/ld: cannot find -lubsan: No such file or directory",
+    ],
+)
+def test_a_missing_library_at_linking_is_told_too(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bare = tmp_path / "gcc"
-    bare.write_text("#!/bin/sh\necho 'small.c:1:10: fatal error: string.h: No such file or directory' >&2\nexit 1\n")
+    bare.write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
     bare.chmod(0o755)
     monkeypatch.setenv("CC", str(bare))
-    with pytest.raises(DependencyError, match="has no C library"):
-        host_toolchain().compile(network(tmp_path).sources[0], [tmp_path], tmp_path / "small.o")
+    with pytest.raises(DependencyError, match="misses its C library"):
+        host_toolchain().link([], [], tmp_path / "small")
 
 
 def test_a_gateway_has_no_compiler_of_firmware() -> None:

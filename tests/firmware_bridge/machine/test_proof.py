@@ -106,9 +106,13 @@ def test_what_is_kept_in_the_arena_is_found(tmp_path: Path) -> None:
     assert not outcome.holds
 
 
-def test_the_machines_are_this_host_and_the_board() -> None:
+def test_the_machines_are_this_host_what_is_installed_and_the_board(monkeypatch: pytest.MonkeyPatch) -> None:
     core = emulated("rp2040")
-    assert [found.name for found in machines_for(core.board)][2:] == ["rp2040"]
+    machines = machines_for(core.board)
+    assert machines[:2] == [Host(), Host(sanitize=True)]
+    assert machines[-1] == core
+    assert {found.name for found in machines[2:-1]} <= {"aarch64", "riscv64"}
+    monkeypatch.setenv("PATH", "")
     assert machines_for(None) == [Host(), Host(sanitize=True)]
 
 
