@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vedette.errors import DataError, SelfTestError
+from vedette.errors import DataError, ModelError, SelfTestError
 from vedette.firmware_bridge.machine.emulator import EmulatedBoard
 from vedette.firmware_bridge.machine.host import Host, emulated_hosts
 from vedette.firmware_bridge.machine.machines import Machine
@@ -29,7 +29,7 @@ PATIENCE_S = 600.0
 class Outcome:
     """What one machine gave: ``differing`` bytes of ``total``, and the record (window or sample) of the first of them.
 
-    ``failure`` is why the program ended early, None where it did not. ``footprint`` is None where there is no flash.
+    ``footprint`` is None where there is no flash, or no program.
     """
 
     machine: str
@@ -41,7 +41,7 @@ class Outcome:
 
     @property
     def failure(self) -> str | None:
-        """Why the program ended early."""
+        """Why the program ended early, or was not built; None where it ran to its end."""
         return self.run.failure
 
     @property
@@ -105,8 +105,9 @@ def prove(
     """Run a program on those inputs on every machine and compare.
 
     ``inputs`` and ``expected`` have one record per entry of their first axis: windows ``(windows, size)`` of the
-    network's element types, or samples (:func:`samples`) and results of structured types. Raises as
-    :meth:`Machine.build` does.
+    network's element types, or samples (:func:`samples`) and their results (:func:`results`). C that a compiler refuses
+    is a failure of that machine. Raises DependencyError where a tool is missing, and BoardError for a board that
+    has no emulator or too little memory.
     """
     return Proof(tuple(outcomes(program, inputs, expected, machines, timeout_s)))
 
@@ -123,9 +124,14 @@ def outcomes(
         raise DataError(f"expected as many results as inputs, and some, found {len(expected)} and {len(inputs)}")
     data = np.ascontiguousarray(inputs).tobytes()
     for machine in machines:
-        with tempfile.TemporaryDirectory(prefix="vedette-") as temporary:
-            run = machine.run(machine.build(program, Path(temporary)), data, timeout_s)
-        size = footprint(program, machine.board) if isinstance(machine, EmulatedBoard) else None
+        size = None
+        try:
+            with tempfile.TemporaryDirectory(prefix="vedette-") as temporary:
+                run = machine.run(machine.build(program, Path(temporary)), data, timeout_s)
+            if isinstance(machine, EmulatedBoard):
+                size = footprint(program, machine.board)
+        except ModelError as refused:
+            run = Run(b"", (), (), str(refused))
         differing, first = compare(run.outputs, expected)
         yield Outcome(machine.name, differing, expected.nbytes, first, run, size)
 

@@ -99,6 +99,18 @@ def test_a_machine_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_c_that_one_compiler_refuses_is_a_failure_of_that_machine(tmp_path: Path) -> None:
+    inputs = windows(3)
+    before = '#if defined(__ARM_ARCH_6M__)\n#error "not for me"\n#endif'
+    machines = [machine("rp2040"), machine("qemu-cortex-m3")]
+    first, second = prove(network(tmp_path, before=before), inputs, inputs + np.int8(1), machines).outcomes
+    assert first.failure is not None
+    assert "not for me" in first.failure
+    assert first.footprint is None
+    assert second.holds
+
+
+@pytest.mark.slow
 def test_what_is_kept_in_the_arena_is_found(tmp_path: Path) -> None:
     inputs = windows(6)
     body = "    for (int i = 0; i < SMALL_OUTPUT_SIZE; i++) { output[i] = arena->words[2] & 1u ? input[i] : 0; }"
