@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 # Environment -> the extras it has, the base dependencies it goes without, and the Pythons it supports.
 ENVIRONMENTS: dict[str, tuple[list[str], list[str], list[str]]] = {
     "desktop": (["desktop", "dev"], [], ["3.11", "3.12", "3.13"]),
-    "gateway": ([], [], ["3.10", "3.11", "3.12", "3.13"]),
+    "gateway": (["serial"], [], ["3.10", "3.11", "3.12", "3.13"]),
     "tflite-runtime": (["tflite-runtime"], ["ai-edge-litert"], ["3.10", "3.11"]),
 }
 

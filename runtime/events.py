@@ -47,6 +47,11 @@ class Event(Enum):
     OLD_PROTOCOL = "broker.old_protocol"
     NOT_AN_ALERT = "listen.not_an_alert"
     SUPPRESSED = "log.suppressed"
+    SERIAL_OPENED = "serial.opened"
+    SERIAL_LOST = "serial.lost"
+    SERIAL_DEVICE = "serial.device"
+    SERIAL_LOG = "serial.log"
+    SERIAL_LOSSES = "serial.losses"
     OTHER = "other"
 
 

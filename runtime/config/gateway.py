@@ -31,10 +31,9 @@ from vedette.runtime.config.observe_settings import ObserveConfig
 from vedette.runtime.detection.signal import SignalSpec
 from vedette.runtime.inference.interpreter import PACKAGES
 from vedette.runtime.ingest.samples import MAX_BYTES
-from vedette.runtime.ingest.sources import NOT_YET, SOURCES
+from vedette.runtime.ingest.sources import KINDS, source_kind
 from vedette.runtime.ingest.sources.base import SourceConfig
 from vedette.runtime.ingest.sources.mqtt import MqttSourceConfig
-from vedette.runtime.ingest.sources.stdin import StdinConfig
 from vedette.runtime.ingest.timeline import REORDER_KEYS, TimePolicy
 from vedette.runtime.json_keys import Keys
 from vedette.runtime.mqtt.connection import MqttConfig, TlsConfig
@@ -213,8 +212,10 @@ def _streams(root: Keys, folder: Path) -> tuple[StreamConfig, ...]:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f'{root.where}: stream: the name "{name}" is given {names.count(name)} times')
-    if sum(isinstance(stream.source, StdinConfig) for stream in streams) > 1:
-        raise ConfigError(f"{root.where}: stream: only one stream can read stdin")
+    sole = [stream.source.sole for stream in streams if stream.source.sole is not None]
+    for what in sole:
+        if sole.count(what) > 1:
+            raise ConfigError(f"{root.where}: stream: only one stream can read {what}")
     topics = {stream.source.topic: stream.source for stream in streams if isinstance(stream.source, MqttSourceConfig)}
     for one, other in combinations(sorted(topics.values(), key=lambda source: source.topic), 2):
         if one.overlaps(other):
@@ -230,14 +231,12 @@ def _stream(keys: Keys, folder: Path) -> StreamConfig:
     name = _name(keys, "name")
     keys.where = f'{keys.where} ("{name}")'
     source = keys.section("source")
-    kinds = [kind for kind in SOURCES if kind in source.document]
+    kinds = [kind for kind in KINDS if kind in source.document]
     if len(kinds) != 1:
-        unknown = next((key for key in source.document if key not in SOURCES), "nothing")
-        if unknown in NOT_YET:
-            raise ConfigError(f"{source.where}: {NOT_YET[unknown]}")
-        hint = nearest(unknown, SOURCES)
+        unknown = next((key for key in source.document if key not in KINDS), "nothing")
+        hint = nearest(unknown, KINDS)
         raise ConfigError(f'{source.where}: expected one kind of source, found "{unknown}"; {hint}')
-    config_class = SOURCES[kinds[0]][0]
+    config_class = source_kind(kinds[0])[0]
     _known(source, (kinds[0], *config_class.keys))
     source_config = config_class.from_keys(source, folder)
     return StreamConfig(

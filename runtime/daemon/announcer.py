@@ -38,11 +38,16 @@ class Announcer:
         *,
         send: Callable[[OutgoingAlert], None],
         on_alert: Callable[[str, float, Alert], None] = lambda *_: None,
+        when_stored: Callable[[Callable[[], None]], None] = lambda tell: tell(),
     ) -> None:
-        """``on_alert`` hears of each step of an alert too: the stream, the time of the window's last row, the step."""
+        """``on_alert`` hears of each step of an alert too: the stream, the time of the window's last row, the step.
+
+        ``when_stored`` calls what it is given once all that was sent before is stored.
+        """
         self.alerts_raised = self.faults_raised = 0
         self._gateway, self._max_per_hour = gateway, max_per_hour
         self._send, self._on_alert = send, on_alert
+        self.when_stored = when_stored
         self._cap = AlertCap(max_per_hour, clock=time.monotonic)
         self._own_caps: list[AlertCap] = []
         self._suppressed = 0
@@ -67,11 +72,16 @@ class Announcer:
             self._own_caps.remove(cap)
             self._suppressed += cap.suppressed
 
-    def alert(self, bundle: Bundle, stream: str, at: float, alert: Alert) -> None:
-        """A step of an alert."""
+    def alert(
+        self, bundle: Bundle, stream: str, at: float, alert: Alert, *, model: dict[str, Any] | None = None
+    ) -> None:  # fmt: skip
+        """A step of an alert; ``model`` says what raised it, where that is not the bundle."""
         self.alerts_raised += 1
         self._on_alert(stream, at, alert)
-        event = alert_event(alert, time=at, **self._origin(bundle, stream))
+        origin = self._origin(bundle, stream)
+        if model is not None:
+            origin["model"] = model
+        event = alert_event(alert, time=at, **origin)
         goes_on = alert.phase != "end"
         self._send(
             OutgoingAlert(event["id"], self._topic(stream), alert.severity, at, encode(event), alert.alert_id, goes_on)

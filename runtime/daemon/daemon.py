@@ -66,7 +66,9 @@ class Daemon:
         self._inbox = Inbox(max_items=config.max_queued, max_bytes=INBOX_BYTES, max_latency_s=config.max_latency_s)
         self._observer = Observer(config.gateway, config.outbox_path, self._view)
         most = config.max_alerts_per_hour
-        self._announcer = Announcer(config.gateway, most, send=self._send, on_alert=self._observer.raised)
+        self._announcer = Announcer(
+            config.gateway, most, send=self._send, on_alert=self._observer.raised, when_stored=self._when_stored
+        )
         self._table = StreamTable(
             config, inbox=self._inbox, announcer=self._announcer, on_rejection=self._rejections.tell
         )
@@ -196,6 +198,9 @@ class Daemon:
 
     def _send(self, alert: OutgoingAlert) -> None:
         self._delivery.accept(alert)
+
+    def _when_stored(self, tell: Callable[[], None]) -> None:
+        self._delivery.when_stored(tell)
 
     def _ack_received(self, message: mqtt.MQTTMessage) -> bool:
         """Network thread: a consumer says what it has received."""

@@ -18,7 +18,7 @@ from vedette.runtime.daemon.announcer import Announcer
 from vedette.runtime.daemon.reload import Loaded, Plan, Running
 from vedette.runtime.events import Event, about
 from vedette.runtime.ingest.inbox import Inbox
-from vedette.runtime.ingest.sources import SOURCES
+from vedette.runtime.ingest.sources import source_kind
 from vedette.runtime.ingest.sources.base import Arrival, Source, SourceContext, SourceEnded
 from vedette.runtime.mqtt.link import Link
 from vedette.runtime.streams.entry import StreamEntry, score
@@ -199,7 +199,7 @@ class StreamTable:
             policy=config.alert.apply(bundle.manifest.alert),
             max_devices=config.max_devices,
             max_payload_bytes=self._config.max_payload_bytes,
-            on_alert=lambda device, at, alert: announcer.alert(bundle, device.name, at, alert),
+            on_alert=lambda device, at, alert: announcer.alert(bundle, device.name, at, alert, model=device.model),
             on_rejection=self._on_rejection,
             watch=EntryWatch(
                 config.name,
@@ -212,6 +212,8 @@ class StreamTable:
             ),
             layout=config.source.layout,
             times=config.times,
+            relay=config.source.relay,
+            when_stored=announcer.when_stored,
         )
         for notice in unsure:
             entry.notice(notice)
@@ -224,7 +226,7 @@ class StreamTable:
         row = self._rows[number]
         signal = row.entry.bundle.manifest.signal
         context = SourceContext(number, signal, self._inbox, self._link, self._config.max_payload_bytes)
-        row.source = SOURCES[row.config.kind][1](row.config.source, context)
+        row.source = source_kind(row.config.kind)[1](row.config.source, context)
         row.ended = False
         return row.source
 

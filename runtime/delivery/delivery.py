@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 
 from vedette.runtime.delivery.cloudevents import mark_historical, number_event
@@ -44,6 +45,7 @@ class Delivery:
         self._attempts = 0
         self._outbox, self._link = outbox, link
         self._unstored: list[OutgoingAlert] = []
+        self._when_stored: list[Callable[[], None]] = []
         self._storage_due = 0.0
         self._out = 0
         self._published: list[int] = []
@@ -81,6 +83,10 @@ class Delivery:
     def accept(self, alert: OutgoingAlert) -> None:
         """Take an alert; the next :meth:`step` stores it, in one commit with the others of its round."""
         self._unstored.append(alert)
+
+    def when_stored(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` once everything that was accepted so far is stored, from a :meth:`step`."""
+        self._when_stored.append(tell)
 
     def end_open_incidents(self) -> None:
         """End what an earlier run left open. Raises :class:`StorageError`."""
@@ -166,6 +172,9 @@ class Delivery:
             del self._unstored[: len(batch)]
             self.wake()
             log.debug("stored: %s", " ".join(alert.event_id for alert in batch))
+        told, self._when_stored = self._when_stored, []
+        for tell in told:
+            tell()
         if self._send_again:
             self._outbox.send_again()
             self._send_again = False

@@ -12,14 +12,16 @@ from urllib.parse import quote
 
 from vedette.errors import DataError
 from vedette.runtime.alerting.alerts import Alert, AlertPolicy
+from vedette.runtime.alerting.relayed import DEVICE_RESTARTED, RelayedTracker
 from vedette.runtime.alerting.watch import EntryWatch
 from vedette.runtime.bundles.bundle import Bundle
 from vedette.runtime.delivery.cloudevents import model_record
 from vedette.runtime.detection.detector import SampleRejectedError
 from vedette.runtime.events import Event, about
 from vedette.runtime.ingest.layout import Layout, of_the_same_device_after, sample_reader
+from vedette.runtime.ingest.relayed import Relayed, RelayedScore, RelayedStart, RelayedStep
 from vedette.runtime.ingest.samples import Sample, Values
-from vedette.runtime.ingest.sources.base import Arrival
+from vedette.runtime.ingest.sources.base import Arrival, Notice
 from vedette.runtime.ingest.stream_checks import MAX_NOTICES, RateCheck
 from vedette.runtime.ingest.timeline import Outcome, TimeCounts, Timeline, TimePolicy
 from vedette.runtime.streams.stream import Stream, StreamGroup
@@ -34,9 +36,10 @@ class Device:
     """One stream of an entry: ``name`` is the entry's, or ``name/device``, safe in topics.
 
     ``time`` is its last sample's, ``arrived`` when its last payload was taken, on the monotonic clock; None before it.
+    ``model`` says what scores it, where that is not the bundle here.
     """
 
-    __slots__ = ("arrived", "entry", "name", "rate", "stream", "time", "timeline", "watch")
+    __slots__ = ("arrived", "entry", "model", "name", "rate", "stream", "time", "timeline", "watch")
 
     def __init__(self, entry: StreamEntry, name: str, timeline: Timeline) -> None:
         self.entry, self.name, self.timeline = entry, name, timeline
@@ -45,6 +48,7 @@ class Device:
         self.rate = RateCheck.of(entry.bundle.manifest.signal)
         self.time = -math.inf
         self.arrived: float | None = None
+        self.model: dict[str, Any] | None = None
 
 
 # Called with the device, the time of the window's last row, and the step of the alert.
@@ -69,7 +73,10 @@ class StreamEntry:
         watch: EntryWatch | None = None,
         layout: Layout | None = None,
         times: TimePolicy = DEFAULT_TIMES,
+        relay: bool = False,
+        when_stored: Callable[[Callable[[], None]], None] = lambda tell: tell(),
     ) -> None:
+        """``relay`` says that the device scores by itself; ``when_stored`` calls back once its alerts are stored."""
         signal = bundle.manifest.signal
         self.name = name
         self.bundle = bundle
@@ -78,6 +85,7 @@ class StreamEntry:
         self.samples = 0
         self.rejected = 0
         self._policy, self._max_devices = policy, max_devices
+        self._relay, self._when_stored = relay, when_stored
         self._reader = sample_reader(signal, layout, max_bytes=max_payload_bytes)
         self._reader.tell_channels(self.notice)
         self._times, self._time_counts = times, TimeCounts()
@@ -99,6 +107,12 @@ class StreamEntry:
         try:
             if isinstance(content, DataError):
                 raise content
+            if isinstance(content, Notice):
+                self.notice(content.text)
+                return
+            if isinstance(content, (RelayedStart, RelayedScore, RelayedStep)):
+                self._take_relayed(self._device(arrival.device), content)
+                return
             samples = [content] if isinstance(content, Sample) else self._reader.read(content)
         except DataError as error:
             self._reject(error, self._devices.get(arrival.device))
@@ -160,6 +174,8 @@ class StreamEntry:
         stream = Stream(
             self.bundle.manifest, self.group.detector.model, policy=self._policy, group=self.group, owner=owner
         )
+        if self._relay:
+            stream.alerts = RelayedTracker(self.bundle.manifest.signal, self.bundle.manifest.threshold, self._policy)
         stream.alerts.restraint = owner.watch.alerts
         return stream
 
@@ -196,6 +212,34 @@ class StreamEntry:
         else:
             outcomes = device.timeline.push(sample.time, sample.values, wall=arrival.time, now=now)
         self._pass_on(device, outcomes)
+
+    def _take_relayed(self, device: Device, said: Relayed) -> None:
+        """Take what a device has found by itself."""
+        device.arrived = monotonic()
+        device.watch.heard(1)
+        if isinstance(said, RelayedStart):
+            self._greet(device, said)
+            return
+        device.time = said.time
+        if isinstance(said, RelayedScore):
+            device.stream.score = said.score
+            return
+        tracker = device.stream.alerts
+        assert isinstance(tracker, RelayedTracker)
+        for alert in tracker.relay(said):
+            self._on_alert(device, said.time, alert)
+        self._when_stored(said.stored)
+
+    def _greet(self, device: Device, start: RelayedStart) -> None:
+        if start.anew:
+            self._close_alert(device, DEVICE_RESTARTED)
+        record = model_record(self.bundle)
+        device.model = record | {"name": start.model, "version": start.version, "sequence": start.sequence}
+        if device.model != record:
+            device.model["sha256"] = None
+            of_here = f"{record['name']} {record['version']} (sequence {record['sequence']})"
+            found = f"{start.model} {start.version} (sequence {start.sequence})"
+            self.notice(f"{device.name}: the firmware scores with {found}, but the bundle here is {of_here}")
 
     def _pass_on(self, device: Device, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

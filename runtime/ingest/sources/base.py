@@ -14,6 +14,7 @@ from vedette.runtime.detection.signal import SignalSpec
 from vedette.runtime.ingest.clock import SteadyClock
 from vedette.runtime.ingest.inbox import Inbox
 from vedette.runtime.ingest.layout import Layout
+from vedette.runtime.ingest.relayed import Relayed
 from vedette.runtime.ingest.samples import Sample
 from vedette.runtime.ingest.stream_checks import Units, check_units
 from vedette.runtime.json_keys import Keys
@@ -21,8 +22,16 @@ from vedette.runtime.mqtt.link import Link
 from vedette.runtime.watchdog import Sign
 
 
+class Notice(NamedTuple):
+    """Something to tell about the stream that is no reason to reject its samples."""
+
+    text: str
+
+
 class Arrival(NamedTuple):
     """Something that a source brought: a payload to read, a sample read already, or why there is none.
+
+    A device that scores by itself brings no samples but what it has found.
 
     ``entry`` is the number of the stream entry, ``device`` the device where one entry has many, ``time`` the wall
     clock at arrival.
@@ -30,7 +39,7 @@ class Arrival(NamedTuple):
 
     entry: int
     device: str | None
-    content: bytes | Sample | DataError
+    content: bytes | Sample | DataError | Notice | Relayed
     time: float
 
 
@@ -46,12 +55,13 @@ class SourceConfig(ABC):
     """The ``source`` table of one stream entry.
 
     ``layout`` says how its payloads are laid out, where they are not as vedette writes them; ``units`` are those that
-    its channels come in, where that is said.
+    its channels come in, where that is said. ``relay`` says that the device scores by itself.
     """
 
     keys: ClassVar[tuple[str, ...]]
     layout: Layout | None = None
     units: Units = ()
+    relay: bool = False
 
     @property
     def live(self) -> bool:
@@ -63,6 +73,11 @@ class SourceConfig(ABC):
     def single(self) -> bool:
         """Whether it is for one stream, which should be there from the start."""
         return self.layout is None or self.layout.device is None
+
+    @property
+    def sole(self) -> str | None:
+        """What only one stream can read, if this is such."""
+        return None
 
     @classmethod
     @abstractmethod
@@ -117,10 +132,8 @@ class Source(ABC):
         return None
 
 
-class FiniteSource(Source):
-    """A source with an end, read by a thread of its own that waits while the inbox is full."""
-
-    finite = True
+class ThreadSource(Source):
+    """A source that is read by a thread of its own."""
 
     def __init__(self, context: SourceContext) -> None:
         self.context = context
@@ -139,7 +152,7 @@ class FiniteSource(Source):
 
     @abstractmethod
     def read(self) -> None:
-        """Read to the end, or until ``stopping`` is set. Raises :class:`DataError`."""
+        """Read to the end, if there is one, or until ``stopping`` is set. Raises :class:`DataError`."""
 
     def turn(self) -> bool:
         """Show that the thread is well, at least every second; False once it is to stop."""
@@ -166,3 +179,9 @@ class FiniteSource(Source):
             failure = DataError(f"the source failed: {type(error).__name__}: {error}")
         self.ended = True
         self.context.inbox.put_last(SourceEnded(self.context.entry, failure))
+
+
+class FiniteSource(ThreadSource):
+    """A source with an end, whose thread waits while the inbox is full."""
+
+    finite = True

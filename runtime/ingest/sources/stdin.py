@@ -30,6 +30,11 @@ class StdinConfig(SourceConfig):
     format: str
     keys = ("format", "units", *LAYOUT_KEYS)
 
+    @property
+    def sole(self) -> str | None:
+        """There is one standard input."""
+        return "stdin"
+
     @classmethod
     def from_keys(cls, keys: Keys, folder: Path) -> StdinConfig:
         """Read the table. Raises :class:`ConfigError`."""
