@@ -49,6 +49,20 @@ def test_the_time_keys_have_defaults_that_fit_the_source(tmp_path: Path) -> None
     assert (stdin.times.max_ahead_s, stdin.times.restarts) == (math.inf, True)
 
 
+def test_a_serial_port_is_read_with_its_defaults_and_by_one_stream_alone(tmp_path: Path) -> None:
+    plain, relay = streams(
+        tmp_path,
+        'source = { serial = "/dev/ttyACM0" }',
+        'source = { serial = "/dev/ttyACM1", baud = 9600, relay = true }',
+    )
+    found = [[vars(stream.source)[key] for key in ("path", "baud", "relay")] for stream in (plain, relay)]
+    assert found == [["/dev/ttyACM0", 115_200, False], ["/dev/ttyACM1", 9600, True]]
+    assert plain.source.live
+    assert plain.times.max_ahead_s == 300.0
+    with pytest.raises(ConfigError, match="only one stream can read /dev/ttyACM0"):
+        streams(tmp_path, *['source = { serial = "/dev/ttyACM0" }'] * 2)
+
+
 def test_one_topic_may_feed_two_streams_with_different_layouts(tmp_path: Path) -> None:
     one, other = streams(
         tmp_path, 'source = { mqtt = "a/b", samples = "c" }', 'source = { mqtt = "a/b", samples = "d" }'
@@ -59,7 +73,10 @@ def test_one_topic_may_feed_two_streams_with_different_layouts(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ('source = { serial = "/dev/ttyUSB0" }', "serial ports come with the firmware bridge"),
+        ('source = { serial = "" }', 'serial: expected a port such as "/dev/ttyACM0"'),
+        ('source = { serial = "/dev/ttyUSB0", baud = 110 }', "baud: expected 300 to 12000000"),
+        ('source = { serial = "/dev/ttyUSB0", relais = true }', 'unknown key "relais"; did you mean "relay"'),
+        ('source = { serail = "/dev/ttyUSB0" }', 'found "serail"; did you mean "serial"'),
         ('source = { mqtt = "a", field = { x = "a" } }', 'unknown key "field"; did you mean "fields"'),
         ('source = { mqtt = "a", fields = { x = "a[" } }', "fields: x: expected a path"),
         ('source = { mqtt = "a", fields = { a.x = "b" } }', "fields: a: expected str"),
