@@ -45,13 +45,13 @@ class Event(Enum):
     SUBSCRIPTION_REFUSED = "broker.subscription_refused"
     MESSAGE_FAILED = "broker.message_failed"
     OLD_PROTOCOL = "broker.old_protocol"
-    NOT_AN_ALERT = "listen.not_an_alert"
-    SUPPRESSED = "log.suppressed"
     SERIAL_OPENED = "serial.opened"
     SERIAL_LOST = "serial.lost"
     SERIAL_DEVICE = "serial.device"
     SERIAL_LOG = "serial.log"
     SERIAL_LOSSES = "serial.losses"
+    NOT_AN_ALERT = "listen.not_an_alert"
+    SUPPRESSED = "log.suppressed"
     OTHER = "other"
 
 

@@ -60,7 +60,9 @@ class TimePolicy:
             raise reorder.error(f"{reorder.where}: max_delay_s: expected at most {LONGEST_DELAY_S:g}, found {delay:g}")
         ahead = stream.optional("max_ahead_s", lambda key: stream.number(key, above=0.0))
         if ahead is not None and not current:
-            raise stream.error(f"{stream.where}: max_ahead_s: the times of this source may be any; it is for mqtt")
+            raise stream.error(
+                f"{stream.where}: max_ahead_s: the times of this source may be any; it is for mqtt and serial"
+            )
         return cls(delay or 0.0, count or DEFAULT_HELD, (ahead or DEFAULT_AHEAD_S) if current else math.inf, live)
 
 

@@ -110,9 +110,14 @@ def test_every_id_is_in_the_reference_and_no_other() -> None:
     assert re.findall(r"^\| `([a-z_.]+)` \|", text, re.M) == [event.value for event in Event]
 
 
+def gateway_modules() -> list[Path]:
+    """What runs on a gateway."""
+    return sorted(path for folder in ("runtime", "firmware_bridge/link") for path in (ROOT / folder).rglob("*.py"))
+
+
 def log_calls() -> Iterator[tuple[str, ast.Call]]:
-    """Every call of a logger in the runtime, with its place."""
-    for path in sorted((ROOT / "runtime").rglob("*.py")):
+    """Every call of a logger on the gateway, with its place."""
+    for path in gateway_modules():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
                 value = node.func.value
@@ -128,7 +133,7 @@ def test_every_log_call_of_the_runtime_has_an_event_id() -> None:
 
 
 def test_every_id_is_used() -> None:
-    text = "".join(path.read_text() for path in (ROOT / "runtime").rglob("*.py") if path.name != "events.py")
+    text = "".join(path.read_text() for path in gateway_modules() if path.name != "events.py")
     assert [event.name for event in Event if f"Event.{event.name}" not in text] == []
 
 

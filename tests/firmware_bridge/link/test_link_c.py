@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -109,6 +110,19 @@ def test_the_header_is_good_c_plus_plus(tmp_path: Path) -> None:
     subprocess.run([compiler, *flags, "-I", c_side.HEADER.parent, source], check=True)
 
 
+def test_the_example_in_the_documentation_compiles(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs/link.md").read_text()
+    example, alerts = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    source = tmp_path / "main.c"
+    before, after = alerts.split("vedette_link_outbox_add", 1)
+    source.write_text(
+        f"{STUBS}{example}{before}void relay(vedette_link_alert_t alert, uint32_t incident, uint16_t step)\n"
+        f"{{\nvedette_link_outbox_add{after}}}\n"
+    )
+    flags = [*STRICT, "-Wno-missing-prototypes", "-fsyntax-only"]
+    subprocess.run([gcc(), *flags, "-I", c_side.HEADER.parent, source], check=True)
+
+
 def test_the_ring_loses_no_byte_between_two_threads(tmp_path: Path) -> None:
     source = tmp_path / "ring.c"
     source.write_text(RING)
@@ -118,6 +132,16 @@ def test_the_ring_loses_no_byte_between_two_threads(tmp_path: Path) -> None:
     subprocess.run([program], check=True, timeout=60)
 
 
+STUBS = r"""
+#include <stddef.h>
+#include <stdint.h>
+#define UART_DATA (*(volatile uint8_t *)0x40000000)
+extern uint32_t session;
+extern float values[2];
+uint32_t millis(void);
+int sample_is_due(void);
+void uart_write(const uint8_t *bytes, size_t count);
+"""
 RING = r"""
 #include <pthread.h>
 #include <sched.h>
