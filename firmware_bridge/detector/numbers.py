@@ -130,7 +130,9 @@ def _nearest(score: ScoreSpec) -> Nearest | None:
     prototypes: Prototypes = score.nearest.prototypes
     windows = prototypes.windows().astype(np.int8)
     if windows.shape[1] > MOST_VALUES:
-        raise BundleError(f"windows of {windows.shape[1]} values: firmware compares prototypes of at most {MOST_VALUES}")
+        raise BundleError(
+            f"windows of {windows.shape[1]} values: firmware compares prototypes of at most {MOST_VALUES}"
+        )
     squares = np.square(windows.astype(np.int32)).sum(axis=1, dtype=np.int32)
     return Nearest(windows, squares, as_floats=windows.shape[1] <= EXACT_VALUES)
 
@@ -142,8 +144,9 @@ def _times(manifest: Manifest, signal: SignalSpec) -> Times:
         longest = _milliseconds(signal.sample_period_s) * Fraction(GAP_PERIODS)
         if longest >= LONGEST_STEP_MS:
             raise BundleError(
-                f"a sample every {signal.sample_period_s:g} s: a clock that counts milliseconds in 32 bits wraps before "
-                f"{GAP_PERIODS:g} of them are missing; the longest period for firmware is {LONGEST_STEP_MS // 3000:,} s"
+                f"a sample every {signal.sample_period_s:g} s: a 32-bit clock of milliseconds wraps before "
+                f"a gap is seen; expected at most {LONGEST_STEP_MS / GAP_PERIODS / 1000:,.0f} s; "
+                "let the gateway score this signal"
             )
     return Times(
         longest_step=None if longest is None else max(1, math.floor(longest)),

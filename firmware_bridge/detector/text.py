@@ -24,6 +24,7 @@ from vedette.runtime.inference.interpreter import Model
 GOLDEN_WINDOWS = 4
 # NumPy adds up to so many numbers in one go, and halves what is more, at a multiple of eight.
 SUM_BLOCK = 128
+COMPARED_AT_ONCE = 4
 # Longer than a 32-bit count of samples is for ever.
 LONGEST_HOLD = 2**32 - 2
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
@@ -53,13 +54,14 @@ def detector_text(bundle: Bundle, name: str, *, model: Model, golden: int = GOLD
     names = {"name": name, "macro": name.upper()}
 
     def render(part: str, **values: Any) -> str:
-        return _part(part).substitute(names, **values)
+        return part_text(part).substitute(names, **values)
 
     source = [
         _numbers(manifest.signal, numbers, render),
         render("row.c.in"),
         _missing(manifest.signal, render),
         *([_nearest(numbers.nearest, render), render("sqrt.c.in")] if numbers.nearest else []),
+        render("sum.c.in"),
         _score(manifest.signal, numbers, render),
         _alert(manifest, numbers, render),
         _push(numbers.times, render),
@@ -92,20 +94,21 @@ def c_string(text: str) -> str:
     return '"' + "".join(plain).replace("\\042", '\\"').replace("\\134", "\\\\") + '"'
 
 
-def _part(name: str) -> Template:
+def part_text(name: str) -> Template:
+    """A piece of the C, with places for names and numbers."""
     parts = resources.files("vedette.firmware_bridge.detector").joinpath("parts")
     return Template(parts.joinpath(name).read_text(encoding="utf-8"))
 
 
 def _header(manifest: Manifest, numbers: Numbers, golden: int, render: Render) -> str:
-    signal = manifest.signal
-    count, hold, timed = len(signal.channels), signal.missing == "hold", numbers.times.longest_step is not None
-    held = f"    {_held_type(signal)} held[{count}];            /* for how many samples it has stood in */\n"
+    signal, longest = manifest.signal, numbers.times.longest_step
+    count, hold = len(signal.channels), signal.missing == "hold"
     return render(
         "detector.h.in",
         window=signal.window,
         stride=signal.stride,
-        period=f"{signal.sample_period_s:g} s" if timed else "1,000 ms (durations count samples: there is no time base)",
+        period=_NO_PERIOD if longest is None else f"{signal.sample_period_s:g} s",
+        scored="with every sample" if signal.stride == 1 else f"after every {signal.stride} samples",
         resampled=_RESAMPLED if signal.resampled else "",
         channel_list="\n".join(_channel_line(signal, index) for index in range(count)),
         channels=count,
@@ -113,10 +116,10 @@ def _header(manifest: Manifest, numbers: Numbers, golden: int, render: Render) -
         threshold=repr(float(manifest.threshold)),
         top_channels=min(TOP_CHANNELS, count),
         missing_when=f" for more than {signal.max_hold} sample(s), or from the start" if hold else "",
-        gap_when=f"more than {numbers.times.longest_step} ms without a sample" if timed else "never, without a time base",
+        gap_when="never: there is no time base" if longest is None else f"more than {longest} ms without a sample",
         terms_are="the network's error" + (", and the nearest prototype's" if numbers.nearest else ""),
         min_windows=manifest.alert.min_windows,
-        hold_fields=f"    float last[{count}];               /* each channel's last value, in its unit */\n{held}" if hold else "",
+        hold_fields=_HOLD_FIELDS.substitute(count=count, held_type=_held_type(signal)) if hold else "",
         golden=golden,
     )
 
@@ -154,12 +157,16 @@ def _missing(signal: SignalSpec, render: Render) -> str:
 
 
 def _nearest(nearest: Nearest, render: Render) -> str:
+    """Four are compared at a time: where there are fewer, the last one stands there several times."""
     count = len(nearest.windows)
+    rows = np.minimum(np.arange(max(count, COMPARED_AT_ONCE)), count - 1)
+    title = f"{count} windows of normal operation, oldest sample first, in steps of the network's input"
     return render(
         "nearest.c.in",
-        prototypes=array("detector_prototypes", nearest.windows, f"{count} windows of normal operation, in input steps"),
-        half_squares=array("detector_squares", nearest.squares, "the sum of each one's squares"),
-        prototype_count=count,
+        prototypes=array("detector_prototypes", nearest.windows[rows], title),
+        squares=array("detector_squares", nearest.squares[rows], "the sum of each one's squares"),
+        prototype_count=len(rows),
+        as_what="; as floats they tie where they do on a gateway" if nearest.as_floats else "",
         bracket_type="float" if nearest.as_floats else "int32_t",
         bracket_cast="(float)" if nearest.as_floats else "",
     )
@@ -229,6 +236,12 @@ def _held_type(signal: SignalSpec) -> str:
     return next(f"uint{bits}_t" for bits in (8, 16, 32) if min(signal.max_hold, LONGEST_HOLD) + 1 < 2**bits)
 
 
-_RESAMPLED = """ * In training, irregular samples were put on a grid of that period. Samples here are rows of that grid: push the mean of
- * what was measured since the last push, once every period.
+_NO_PERIOD = "1,000 ms (there is no time base: durations count samples)"
+_RESAMPLED = """\
+ * In training, irregular samples were put on a grid of that period. Samples here are rows of that grid: push the mean
+ * of what was measured since the last push, once every period.
 """
+_HOLD_FIELDS = Template("""\
+    float last[$count];  /* each channel's last value, in its unit */
+    $held_type held[$count];  /* for how many samples it has stood in */
+""")

@@ -17,8 +17,8 @@ from vedette.runtime.alerting.alerts import TOP_CHANNELS
 from vedette.runtime.bundles.bundle import Bundle, Golden
 from vedette.runtime.bundles.manifest import Manifest
 
-STRICT = "-std=c99 -Wall -Wextra -Werror -Wconversion -Wshadow -pedantic".split()
-SANITIZED = "-g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-pedantic"]
+SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 DRIVER = Path(__file__).with_name("probe.c")
 
 

@@ -118,7 +118,9 @@ def with_threshold(
     return replace(manifest, threshold=float(np.quantile(scores, rng.uniform(0.3, 0.95)))) if scores else manifest
 
 
-def gateway(manifest: Manifest, network: Any, ticks: npt.NDArray[np.int64], values: npt.NDArray[np.float32]) -> list[Any]:
+def gateway(
+    manifest: Manifest, network: Any, ticks: npt.NDArray[np.int64], values: npt.NDArray[np.float32]
+) -> list[Any]:
     """For every sample what the gateway's stream made of it, and its alert."""
     stream = Stream(manifest, network)
     return [
@@ -130,7 +132,9 @@ def gateway(manifest: Manifest, network: Any, ticks: npt.NDArray[np.int64], valu
 def compare(manifest: Manifest, ticks: npt.NDArray[np.int64], values: npt.NDArray[np.float32], *flags: str) -> int:
     """Assert that C and gateway agree about the samples; return how many windows were scored."""
     signal = manifest.signal
-    golden = np.random.default_rng(1).normal(0, 1, (3, signal.window, len(signal.channels))) * signal.scale + signal.mean
+    golden = (
+        np.random.default_rng(1).normal(0, 1, (3, signal.window, len(signal.channels))) * signal.scale + signal.mean
+    )
     bundle, network = probe_bundle(manifest, golden)
     with tempfile.TemporaryDirectory() as folder:
         write_sources(Path(folder), bundle, network)
@@ -174,7 +178,9 @@ def compare_alert(result: np.void, alert: Alert | None) -> None:
         assert result["severity"] == result["score"] / alert.threshold
 
 
-def compare_shares(manifest: Manifest, reading: Reading, shares: npt.NDArray[np.void], outputs: npt.NDArray[np.int8]) -> None:
+def compare_shares(
+    manifest: Manifest, reading: Reading, shares: npt.NDArray[np.void], outputs: npt.NDArray[np.int8]
+) -> None:
     signal, channels = manifest.signal, shares["channel"]
     assert np.allclose(shares["share"], reading.shares[channels], rtol=3e-6, atol=1e-7)
     assert np.allclose(shares["share"], np.sort(reading.shares)[::-1][: len(shares)], rtol=3e-6, atol=1e-7)
@@ -197,3 +203,54 @@ def test_any_detector_gives_the_bits_of_the_gateway(seed: int) -> None:
     ticks, values = random_samples(rng, manifest, 300)
     ticks += int(rng.integers(0, 2**33)) // TICK_MS  # 32 bits of milliseconds may wrap in between
     compare(with_threshold(rng, manifest, ticks, values), ticks, values, "-O2", "-ffp-contract=off")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("channels", [1, 7, 8, 9, 127, 128, 129, 200, 300])
+@pytest.mark.parametrize("prototypes", [False, True])
+def test_sums_over_any_number_of_channels_have_the_order_of_the_gateway(channels: int, prototypes: bool) -> None:
+    rng = np.random.default_rng(channels)
+    manifest = random_manifest(rng, channels=channels, window=3, prototypes=prototypes, missing="hold")
+    ticks, values = random_samples(rng, manifest, 60)
+    assert compare(manifest, ticks, np.nan_to_num(values), "-O2", "-ffp-contract=off") > 5
+
+
+@pytest.mark.slow
+def test_it_has_no_undefined_behaviour() -> None:
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        manifest = random_manifest(rng)
+        ticks, values = random_samples(rng, manifest, 200)
+        compare(with_threshold(rng, manifest, ticks, values), ticks, values, "-O1", *SANITIZED)
+
+
+@pytest.mark.slow
+def test_a_compiler_that_may_fuse_products_and_sums_gives_the_same_bits() -> None:
+    if " fma " not in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace"):
+        pytest.skip("this processor does not fuse")
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        manifest = random_manifest(rng, missing="hold")
+        ticks, values = random_samples(rng, manifest, 200)
+        compare(manifest, ticks, values, "-O3", "-mfma", "-ffp-contract=fast")
+
+
+@pytest.mark.slow
+def test_prototypes_at_the_far_end_of_the_range_tie_where_they_do_on_the_gateway() -> None:
+    rng = np.random.default_rng(3)
+    window, channels = 32, 32
+    manifest = random_manifest(rng, window=window, channels=channels, prototypes=False, missing="hold")
+    steps = Quantization(0.0625, 0)
+    # The same values in another order: the products with a window differ by little, and float32 counts in fours here.
+    windows = np.repeat(rng.integers(118, 128, (1, window * channels)), 128, axis=0) * 0.0625
+    windows[:, -64:] = rng.permuted(windows[:, -64:], axis=1)
+    nearest = PrototypeSpec(
+        Prototypes.from_windows(windows.astype(np.float32)).quantized(steps), random_term(rng, channels)
+    )
+    signal = replace(manifest.signal, input_clip=8.0, stride=1, sample_period_s=None)
+    manifest = replace(manifest, signal=signal, score=replace(manifest.score, nearest=nearest),
+                       quantization={"input": steps, "output": steps})  # fmt: skip
+    low = rng.integers(-128, -117, (200, channels)) * 0.0625
+    values = (low * signal.scale + signal.mean).astype(np.float32)
+    ticks = np.arange(200) * 8
+    assert compare(manifest, ticks, values, "-O2", "-ffp-contract=off") == 200 - window + 1
