@@ -12,7 +12,7 @@ import numpy as np
 
 from vedette.firmware_bridge.detector.golden import GoldenSteps, golden_steps
 from vedette.firmware_bridge.detector.numbers import Nearest, Numbers, Times, numbers_of
-from vedette.firmware_bridge.writer.literals import array, comment, number
+from vedette.firmware_bridge.writer.literals import array, comment, number, words
 from vedette.runtime.alerting.alerts import TOP_CHANNELS, UPDATE_GROWTH
 from vedette.runtime.bundles.bundle import Bundle
 from vedette.runtime.bundles.manifest import Manifest
@@ -35,7 +35,7 @@ Render = Callable[..., str]
 class DetectorText:
     """Declarations for the header, which need the network's before them, and definitions for the source.
 
-    ``declarations`` uses ``NAME_arena_t``; ``source`` calls ``NAME_run`` and needs <string.h>.
+    ``header`` uses ``NAME_arena_t``; ``source`` calls ``NAME_run``.
     """
 
     header: str
@@ -133,9 +133,9 @@ def _channel_line(signal: SignalSpec, index: int) -> str:
 def _numbers(signal: SignalSpec, numbers: Numbers, render: Render) -> str:
     return render(
         "numbers.c.in",
-        mean=_literals(signal.mean),
-        scale=_literals(signal.scale),
-        whiten=_literals(numbers.whiten.ravel()),
+        mean=words(signal.mean),
+        scale=words(signal.scale),
+        whiten=words(numbers.whiten.ravel()),
         weight=_literals(numbers.weight),
         level=_literals(numbers.level),
         input_scale=number(np.float32(numbers.input.scale), SINGLE),
@@ -224,7 +224,7 @@ def _selftest(signal: SignalSpec, steps: GoldenSteps, render: Render) -> str:
 
 def _literals(values: Iterable[Any]) -> str:
     """Numbers of a NumPy array, one after the other."""
-    return ",\n    ".join(number(value, value.dtype) for value in values)
+    return ", ".join(number(value, value.dtype) for value in values)
 
 
 def _whole(value: int) -> str:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from vedette.firmware_bridge.detector.text import detector_text
 from vedette.runtime.alerting.alerts import TOP_CHANNELS
 from vedette.runtime.bundles.bundle import Bundle, Golden
 from vedette.runtime.bundles.manifest import Manifest
+from vedette.runtime.inference.interpreter import Model
 
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-pedantic"]
 SANITIZED = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -41,13 +43,11 @@ def probe_bundle(manifest: Manifest, golden: npt.NDArray[np.float64]) -> tuple[B
 
 def write_sources(folder: Path, bundle: Bundle, network: EchoNetwork) -> None:
     """``probe.h`` and ``probe.c`` with the simple network."""
-    text = detector_text(bundle, "probe", model=network)  # type: ignore[arg-type]
+    text = detector_text(bundle, "probe", model=cast(Model, network))
     (folder / "probe.h").write_text(
         f"#ifndef PROBE_H\n#define PROBE_H\n{HEADER}\n{text.header}\n#endif\n", encoding="utf-8"
     )
-    (folder / "probe.c").write_text(
-        f'#include "probe.h"\n\n#include <string.h>\n\n{SOURCE}\n{text.source}', encoding="utf-8"
-    )
+    (folder / "probe.c").write_text(f'#include "probe.h"\n\n{SOURCE}\n{text.source}', encoding="utf-8")
 
 
 def compile_probe(folder: Path, *flags: str) -> Path:

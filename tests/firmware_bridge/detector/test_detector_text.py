@@ -77,6 +77,15 @@ def test_names_from_a_bundle_stay_text(tmp_path: Path) -> None:
     assert subprocess.run([program], capture_output=True, check=True).stdout.decode() == "\n".join([*names, "", ""])
 
 
+def test_a_bundle_may_be_called_detector(tmp_path: Path) -> None:
+    compiler = shutil.which("gcc") or missing("no gcc", "apt-get install gcc")
+    sources(tmp_path, manifest_with())
+    text = "".join((tmp_path / name).read_text(encoding="utf-8") for name in ("probe.h", "probe.c"))
+    renamed = text.replace('#include "probe.h"\n', "").replace("probe", "detector").replace("PROBE", "DETECTOR")
+    (tmp_path / "renamed.c").write_text(renamed, encoding="utf-8")
+    subprocess.run([compiler, *STRICT, "-fsyntax-only", tmp_path / "renamed.c"], check=True)
+
+
 def test_the_header_can_be_read_by_c_plus_plus(tmp_path: Path) -> None:
     compiler = shutil.which("g++") or missing("no g++", "apt-get install g++")
     sources(tmp_path, manifest_with())
