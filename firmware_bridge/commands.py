@@ -58,6 +58,59 @@ def export(
 @_BOARD
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
+def size(boards: Boards, *, model: Path, board: str | None, as_json: bool) -> None:
+    """Compile for a board and tell what it takes of flash and RAM, by function and table; runs nothing."""
+    import json
+    from dataclasses import asdict
+
+    from vedette.firmware_bridge.proving import measure
+    from vedette.firmware_bridge.source import read_source
+    from vedette.firmware_bridge.view import size_table
+
+    source = read_source(model, board=board, boards=boards)
+    found = measure(source)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "flash": found.flash, "ram": found.ram}, indent=2))
+    else:
+        click.echo(size_table(source.title, found))
+
+
+@firmware.command("test")
+@_MODEL
+@_BOARD
+@click.option(
+    "--windows", default=1000, show_default=True, type=click.IntRange(1), help="Windows, and samples, to run."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the random windows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def prove(boards: Boards, *, model: Path, board: str | None, windows: int, seed: int, as_json: bool) -> None:
+    """Run the C on this machine and on the board's core, emulated, and compare every byte."""
+    import json
+    import sys
+
+    from vedette.errors import SelfTestError
+    from vedette.firmware_bridge.proving import prove as prove_all
+    from vedette.firmware_bridge.source import read_source
+    from vedette.firmware_bridge.view import progress, proof_table
+
+    source = read_source(model, board=board, boards=boards)
+    found = []
+    for tested in prove_all(source, windows=windows, seed=seed):
+        found.append(tested)
+        if sys.stderr.isatty():
+            click.echo(progress(tested), err=True)
+    rows = [{"part": tested.part, **tested.outcome.as_json()} for tested in found]
+    click.echo(json.dumps(rows, indent=2) if as_json else proof_table(source.title, found))
+    if not all(tested.outcome.holds for tested in found):
+        raise SelfTestError(f"{source.title}: the C does not give the expected bytes everywhere; see the table")
+
+
+@firmware.command()
+@_MODEL
+@_BOARD
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
 def fit(boards: Boards, *, model: Path, board: str | None, as_json: bool) -> None:
     """List the microcontrollers on which a bundle or a model fits, and why not on the others."""
     import json

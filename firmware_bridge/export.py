@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedette.errors import BoardError, OutputError
+from vedette.firmware_bridge.detector.numbers import least_bytes
+from vedette.firmware_bridge.detector.text import detector_text
 from vedette.firmware_bridge.plan import Plan, make_plan
 from vedette.firmware_bridge.source import Source
 from vedette.firmware_bridge.tflm import tflm_files
 from vedette.firmware_bridge.writer.example import example, readme
 from vedette.firmware_bridge.writer.layout import LAYOUTS
 from vedette.firmware_bridge.writer.network import network_text
-from vedette.firmware_bridge.writer.pair import check_name, pair
+from vedette.firmware_bridge.writer.pair import Text, check_name, pair
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,17 @@ def generate(source: Source, *, layout: str = "plain") -> Firmware:
     name = check_name(source.name)
     plan = make_plan(source.model)
     _require_fit(source, plan)
-    files = pair(name, source.title, [network_text(plan, name)])
+    files = pair(name, source.title, parts(source, plan))
     whole = LAYOUTS[layout](name, source.title, files, example(name, source))
     return Firmware(name, {**whole, "README.md": readme(name, source, plan, layout)}, plan)
+
+
+def parts(source: Source, plan: Plan) -> list[Text]:
+    """The network, and of a bundle the detector around it."""
+    network = network_text(plan, source.name)
+    if source.bundle is None:
+        return [network]
+    return [network, detector_text(source.bundle, source.name, model=source.bundle.load_model())]
 
 
 def generate_tflm(source: Source) -> dict[str, str]:
@@ -57,7 +67,10 @@ def write_files(folder: Path, files: dict[str, str], *, force: bool) -> list[Pat
 
 def needs(source: Source, plan: Plan) -> tuple[int, int]:
     """Bytes of flash and of RAM that a source takes before code and stack."""
-    return plan.weights_bytes, plan.arena.bytes + plan.input.bytes + plan.output.bytes
+    if source.bundle is None:
+        return plan.weights_bytes, plan.arena.bytes + plan.input.bytes + plan.output.bytes
+    flash, ram = least_bytes(source.bundle.manifest)
+    return plan.weights_bytes + flash, plan.arena.bytes + ram
 
 
 def _require_fit(source: Source, plan: Plan) -> None:

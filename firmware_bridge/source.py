@@ -62,7 +62,7 @@ def c_name(text: str) -> str:
     >>> c_name("Pump-3 (new)"), c_name("3d")
     ('pump_3_new', 'm_3d')
     """
-    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:24]
+    plain = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:24].rstrip("_")
     return plain if plain[:1].isalpha() else f"m_{plain}".rstrip("_")
 
 

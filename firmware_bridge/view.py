@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vedette.firmware_bridge.fit import Fit
+from vedette.firmware_bridge.machine.sizes import Footprint
+from vedette.firmware_bridge.proving import Tested
+
+# Functions and tables that are told one by one.
+LARGEST = 12
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -50,6 +55,53 @@ def fit_table(found: Sequence[Fit]) -> str:
         for number, source in enumerate(sources, start=1)
     ]
     return "\n".join(lines)
+
+
+def size_table(title: str, found: Footprint) -> str:
+    """What a program takes, and its largest functions and tables."""
+    own = found.own
+    libraries = "not known without a linker" if found.libraries is None else f"{found.libraries:,} B"
+    rows = [
+        ["code", f"{own.text:,} B", "flash"],
+        ["constants", f"{own.rodata:,} B", "flash"],
+        ["of the compiler's libraries", libraries, "flash"],
+        ["context of the caller", f"{found.context:,} B", "RAM"],
+        ["variables", f"{own.ram:,} B", "RAM"],
+    ]
+    lines = [title, "", table(["", ">bytes", "in"], rows), ""]
+    lines.append(
+        f"flash {found.flash:,} B as used (the self-test only where it is called), RAM {found.ram:,} B and stack"
+    )
+    symbols = [[symbol.name, f"{symbol.size:,}", symbol.section] for symbol in own.symbols[:LARGEST]]
+    return "\n".join([*lines, "", table(["largest", ">bytes", "section"], symbols)])
+
+
+def proof_table(title: str, found: Sequence[Tested]) -> str:
+    """One row for each machine; what is not counted there is "-"."""
+    rows = [
+        [
+            tested.part,
+            tested.outcome.machine,
+            tested.outcome.failure or f"{tested.outcome.differing:,} of {tested.outcome.total:,}",
+            _count(tested.outcome.run.most_instructions),
+            _count(tested.outcome.footprint.flash if tested.outcome.footprint else None),
+            _count(tested.outcome.footprint.ram if tested.outcome.footprint else None),
+            _count(tested.outcome.run.stack_bytes),
+        ]
+        for tested in found
+    ]
+    headings = ["part", "machine", ">bytes that differ", ">instructions", ">flash", ">RAM", ">stack"]
+    notes = "instructions: of the longest call measured, counted by the emulator; they say nothing of milliseconds"
+    return "\n".join([title, "", table(headings, rows), "", notes])
+
+
+def progress(tested: Tested) -> str:
+    """One line when a machine is done."""
+    return f"{tested.part} on {tested.outcome.machine}: {'ok' if tested.outcome.holds else 'NOT the same bytes'}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
 
 
 def _estimate(fit: Fit, sources: list[str]) -> str:

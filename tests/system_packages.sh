@@ -35,6 +35,8 @@ tests)
     has faketime || missing="$missing faketime"
     has qemu-aarch64-static qemu-aarch64 || missing="$missing qemu-user-static"
     has gcc || missing="$missing gcc libc6-dev"
+    has g++ || missing="$missing g++"
+    has cmake || missing="$missing cmake"
     has arm-none-eabi-gcc || missing="$missing gcc-arm-none-eabi"
     [ -d /usr/lib/arm-none-eabi/newlib ] || missing="$missing libnewlib-arm-none-eabi"
     has qemu-system-arm || missing="$missing qemu-system-arm"

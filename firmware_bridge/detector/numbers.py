@@ -74,6 +74,19 @@ class Numbers:
     times: Times
 
 
+def least_bytes(manifest: Manifest) -> tuple[int, int]:
+    """Bytes of flash that the numbers of a detector take, and of RAM that its arrays take; code, a hundred bytes of
+    single values and the network come on top. Raises :class:`BundleError` as :func:`numbers_of`."""
+    numbers, signal = numbers_of(manifest), manifest.signal
+    channels, terms = len(signal.channels), len(numbers.weight)
+    prototypes = numbers.nearest.windows.nbytes + numbers.nearest.squares.nbytes if numbers.nearest else 0
+    # Mean and scale are doubles, what residuals are divided by are floats.
+    flash = channels * (8 + 8 + 4 * terms) + prototypes
+    # The window and the network's output as steps, the newest sample and the smoothed errors as floats.
+    ram = channels * (signal.window + 1 + 4 + 4 * terms) + 8 * manifest.alert.span
+    return flash, ram + (channels * 8 if signal.missing == "hold" else 0)
+
+
 def numbers_of(manifest: Manifest) -> Numbers:
     """The numbers of a bundle's detector. Raises :class:`BundleError` for one that has no C form."""
     signal, score = manifest.signal, manifest.score

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import resources
 from string import Template
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from vedette.firmware_bridge.detector.golden import GoldenSteps, golden_steps
 from vedette.firmware_bridge.detector.numbers import Nearest, Numbers, Times, numbers_of
 from vedette.firmware_bridge.writer.literals import array, comment, number, words
+from vedette.firmware_bridge.writer.pair import Text
 from vedette.runtime.alerting.alerts import TOP_CHANNELS, UPDATE_GROWTH
 from vedette.runtime.bundles.bundle import Bundle
 from vedette.runtime.bundles.manifest import Manifest
@@ -31,19 +31,10 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 Render = Callable[..., str]
 
 
-@dataclass(frozen=True)
-class DetectorText:
-    """Declarations for the header, which need the network's before them, and definitions for the source.
-
-    ``header`` uses ``NAME_arena_t``; ``source`` calls ``NAME_run``.
-    """
-
-    header: str
-    source: str
-
-
-def detector_text(bundle: Bundle, name: str, *, model: Model, golden: int = GOLDEN_WINDOWS) -> DetectorText:
+def detector_text(bundle: Bundle, name: str, *, model: Model, golden: int = GOLDEN_WINDOWS) -> Text:
     """The detector of a bundle; all that is visible from outside begins with ``name``.
+
+    Its header uses ``NAME_arena_t``, its source calls ``NAME_run``.
 
     ``model`` is the bundle's in the rounding family of the C; ``golden`` is how many windows the self-test has. Raises
     :class:`BundleError` for a bundle that has no C form.
@@ -68,7 +59,7 @@ def detector_text(bundle: Bundle, name: str, *, model: Model, golden: int = GOLD
         _shares(manifest.signal, render),
         _selftest(manifest.signal, steps, render),
     ]
-    return DetectorText(_header(manifest, numbers, len(steps.windows), render), "\n".join(source))
+    return Text(_header(manifest, numbers, len(steps.windows), render), "\n".join(source))
 
 
 def sum_expression(start: int, count: int) -> str:

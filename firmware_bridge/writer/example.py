@@ -7,10 +7,13 @@ from string import Template
 from vedette.firmware_bridge.plan import Plan
 from vedette.firmware_bridge.source import Source
 from vedette.firmware_bridge.writer.literals import c_type, comment
+from vedette.runtime.bundles.manifest import Manifest
 
 
 def example(name: str, source: Source) -> str:
     """A ``main.c`` that compiles as it is."""
+    if source.bundle is not None:
+        return _DETECTOR_EXAMPLE.substitute(name=name, macro=name.upper(), period_ms=_period_ms(source.bundle.manifest))
     graph = source.model.graph
     return _EXAMPLE.substitute(
         name=name,
@@ -50,6 +53,10 @@ def readme(name: str, source: Source, plan: Plan, layout: str) -> str:
     )
 
 
+def _period_ms(manifest: Manifest) -> int:
+    return max(1, round(manifest.signal.period_s * 1000))
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
 
@@ -80,6 +87,44 @@ int main(void) {
 }
 """)
 
+_DETECTOR_EXAMPLE = Template("""\
+/* How the detector is run: a sample in, an alert out. */
+#include "$name.h"
+
+static ${name}_t detector;
+
+/* Put the newest reading of each sensor here, in the units of $name.h; NAN where there is none. */
+static void read_sensors(float values[${macro}_CHANNELS]) {
+    for (int channel = 0; channel < ${macro}_CHANNELS; channel++) {
+        values[channel] = 0.0f;
+    }
+}
+
+/* Tell somebody. */
+static void tell(const char *channel, float share) {
+    (void)channel;
+    (void)share;
+}
+
+int main(void) {
+    float values[${macro}_CHANNELS];
+    if (${name}_selftest(&detector) != 0) {
+        return 1; /* this machine computes other bits: do not trust its scores */
+    }
+    ${name}_init(&detector);
+    for (uint32_t time_ms = 0; time_ms < 100u * ${period_ms}u; time_ms += ${period_ms}u) {
+        read_sensors(values);
+        const int found = ${name}_push(&detector, values, time_ms);
+        if (found & ${macro}_ALERT_NEW) {
+            ${name}_share_t shares[${macro}_TOP_CHANNELS];
+            ${name}_shares(&detector, shares);
+            tell(${name}_channel_name(shares[0].channel), shares[0].share);
+        }
+    }
+    return 0;
+}
+""")
+
 _README = Template("""\
 # $title
 
@@ -99,8 +144,9 @@ Do not compile with `-ffast-math`. Fused multiply-adds (GCC's default outside `-
 | input | $input |
 | output | $output |
 
-Code comes on top: `vedette firmware size` compiles it and tells. Results are those of rounding family $family, bit for
-bit: `vedette firmware test` proves it on the core of $board, emulated.
+Code and the state of a detector come on top: `vedette firmware size` compiles and tells. Results are those of rounding
+family $family. `vedette firmware test` proves it byte for byte, on the
+core of $board, emulated.
 
 ## The operators
 

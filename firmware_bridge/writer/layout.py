@@ -56,9 +56,18 @@ architectures=*
 includes=$name.h
 """)
 
-# The Arduino builder compiles a sketch as C++, which takes the example as it is.
+# The Arduino builder compiles a sketch as C++, and has a main() of its own.
 _SKETCH = Template("""\
-$example""")
+#define main ${name}_example
+$example
+#undef main
+
+void setup() {
+    ${name}_example();
+}
+
+void loop() {}
+""")
 
 _CMAKE = Template("""\
 cmake_minimum_required(VERSION 3.13)

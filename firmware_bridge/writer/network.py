@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from string import Template
 
@@ -10,14 +9,7 @@ from vedette.firmware_bridge.arena import Block
 from vedette.firmware_bridge.operators.base import Value
 from vedette.firmware_bridge.plan import Plan, PlannedStep
 from vedette.firmware_bridge.writer.literals import array, c_type, comment
-
-
-@dataclass(frozen=True)
-class Text:
-    """A part of a generated pair: declarations for the header, definitions for the source."""
-
-    header: str
-    source: str
+from vedette.firmware_bridge.writer.pair import Text
 
 
 def network_text(plan: Plan, name: str) -> Text:

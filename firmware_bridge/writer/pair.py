@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from string import Template
 
 from vedette.errors import OutputError
 from vedette.firmware_bridge.writer.literals import comment
-from vedette.firmware_bridge.writer.network import Text
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _RESERVED = """
@@ -16,6 +16,14 @@ auto break case char const continue default do double else enum extern float for
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while
 """
 RESERVED = frozenset(_RESERVED.split())
+
+
+@dataclass(frozen=True)
+class Text:
+    """A part of a generated pair: declarations for the header, definitions for the source."""
+
+    header: str
+    source: str
 
 
 def check_name(name: str) -> str:
