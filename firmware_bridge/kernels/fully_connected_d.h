@@ -1,16 +1,22 @@
-/* Rows of int8 times rows of int8 weights: out[row][unit] = requantize(bias[unit] + sum of in[row][i] * weights[unit][i]). */
-static void fully_connected(const int8_t *in, int8_t *out, int32_t rows, int32_t depth, int32_t units,
+/* Rows of int8 times rows of packed int8 weights: out[row][unit] = requantize(bias[unit] + weights[unit] . in[row]). */
+static void fully_connected(const int8_t *in, int8_t *out, void *scratch, int32_t rows, int32_t depth, int32_t units,
                             const int8_t *weights, const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
                             int32_t zero_point, int32_t low, int32_t high) {
+    int32_t sums[4];
     for (int32_t row = 0; row < rows; row++) {
+        const dot_input_t *const x = dot_input(in, depth, scratch);
         const int8_t *w = weights;
-        for (int32_t unit = 0; unit < units; unit++) {
-            int32_t sum = bias[unit];
-            for (int32_t i = 0; i < depth; i++) {
-                sum += in[i] * *w++;
-            }
-            *out++ = clamp(requantize(sum, multiplier[unit], shift[unit]) + zero_point, low, high);
+        int32_t unit = 0;
+        for (; unit <= units - 4; unit += 4) {
+            dot_4(x, w, depth, bias + unit, sums);
+            requantize_row(sums, 4, multiplier + unit, shift + unit, zero_point, low, high, out + unit);
+            w += 4 * ((depth + 3) & ~3);
         }
+        for (int32_t i = 0; unit + i < units; i++) {
+            sums[i] = dot_1(in, w, i, units - unit, depth, bias[unit + i]);
+        }
+        requantize_row(sums, units - unit, multiplier + unit, shift + unit, zero_point, low, high, out + unit);
         in += depth;
+        out += units;
     }
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from vedette.firmware_bridge.operators.base import Code, Constant, OperatorKind, Step
+from vedette.firmware_bridge.operators.packing import ORDER, packed, padded
 from vedette.firmware_bridge.operators.requantize import KERNELS, multiplier_constants
 from vedette.runtime.inference.reference.fully_connected import ACTIVATION, fully_connected
 from vedette.runtime.inference.reference.graph import Support
@@ -24,14 +25,16 @@ def emit(step: Step, family: Family) -> Code:
     offset = sums - given.zero_point * filters.data.astype(np.int64).sum(axis=1)
     scaling = multiplier_constants(real, units, family)
     return Code(
-        call=f"fully_connected($in0, $out0, {given.size // depth}, {depth}, {units}, $weights, $bias, "
+        call=f"fully_connected($in0, $out0, $scratch, {given.size // depth}, {depth}, {units}, $weights, $bias, "
         f"{', '.join(f'${constant.name}' for constant in scaling)}, {made.zero_point}, {low}, {high});",
         constants=(
-            Constant("weights", filters.data, f"a row of {depth} for each of {units} outputs"),
+            Constant("weights", packed(filters.data), f"{depth} for each of {units} outputs, {ORDER}"),
             Constant("bias", offset.astype(np.int32), "one for each output, less zero point times weights"),
             *scaling,
         ),
-        kernels=("clamp", KERNELS[family], f"fully_connected_{family.lower()}"),
+        kernels=("dot", KERNELS[family], f"fully_connected_{family.lower()}"),
+        # The input, widened to 16 bits.
+        scratch_bytes=2 * padded(depth),
     )
 
 
