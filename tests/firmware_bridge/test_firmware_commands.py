@@ -66,7 +66,8 @@ def test_c_that_gives_one_other_byte_fails_the_proof(
 
     def wrong(source: Any, plan: Any) -> Any:
         network, *rest = genuine(source, plan)
-        changed = network.source.replace("sum += in[i] * w[row * width + i];", "sum += in[i] * w[row * width + i] + (in[i] == 77);")
+        line = "sum += in[i] * w[row * width + i];"
+        changed = network.source.replace(line, line.replace(";", " + (in[i] == 77);"))
         assert changed != network.source
         return [dataclasses.replace(network, source=changed), *rest]
 
