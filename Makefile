@@ -38,10 +38,11 @@ test-fast: .venv/.installed .cache/typing/vedette ## Run the tests that take und
 	.venv/bin/python -m pytest -m "not slow"
 
 .PHONY: bench
-bench: .venv/.installed ## Measure start-up, the gateway's speed and delivery, and detection on the real series
+bench: .venv/.installed ## Measure start-up, the gateway's speed and delivery, firmware, and detection on the real series
 	.venv/bin/python -m vedette.benchmarks.startup
 	.venv/bin/python -m vedette.benchmarks.ingest
 	.venv/bin/python -m vedette.benchmarks.delivery --only kills --kills 30 --alerts 2000
+	.venv/bin/python -m vedette.benchmarks.firmware
 	.venv/bin/python -m vedette.benchmarks.real_series
 
 .PHONY: lint

@@ -1,5 +1,5 @@
-/* Up to four sums of products of the same input: sums[row] = bias[row] + w[row] . in. Weights stand in the order in which they are
- * read: sixteen columns of each row in turn, the last columns filled up with zeros to a multiple of four. `depth` is
+/* Four sums of products of the same input: sums[row] = bias[row] + w[row] . in. Weights stand in the order in which they
+ * are read: sixteen columns of each row in turn, the last columns filled up with zeros to a multiple of four. `depth` is
  * without these; of `in` no more is read. */
 #if defined(__GNUC__)
 /* A function of its own has all registers for its loop. */
@@ -169,16 +169,3 @@ DOT_APART static void dot_4(const dot_input_t *in, const int8_t *w, int32_t dept
 }
 
 #endif
-
-/* One sum, of a row among fewer than four: rarely needed, so small rather than fast. */
-DOT_APART static int32_t dot_1(const int8_t *in, const int8_t *w, int32_t row, int32_t rows, int32_t depth, int32_t sum) {
-    for (; depth > 0; depth -= 16) {
-        const int32_t count = depth < 16 ? depth : 16, width = (count + 3) & ~3;
-        for (int32_t i = 0; i < count; i++) {
-            sum += in[i] * w[row * width + i];
-        }
-        in += count;
-        w += rows * width;
-    }
-    return sum;
-}

@@ -23,13 +23,15 @@ def emit(step: Step, family: Family) -> Code:
     low, high = activation_bounds(operator.small_option(ACTIVATION), made.scale, made.zero_point, family=family)
     sums = np.zeros(units, np.int64) if bias is None or bias.data is None else bias.data.astype(np.int64)
     offset = sums - given.zero_point * filters.data.astype(np.int64).sum(axis=1)
+    filled = np.zeros(padded(units), np.int32)
+    filled[:units] = offset
     scaling = multiplier_constants(real, units, family)
     return Code(
         call=f"fully_connected($in0, $out0, $scratch, {given.size // depth}, {depth}, {units}, $weights, $bias, "
         f"{', '.join(f'${constant.name}' for constant in scaling)}, {made.zero_point}, {low}, {high});",
         constants=(
             Constant("weights", packed(filters.data), f"{depth} for each of {units} outputs, {ORDER}"),
-            Constant("bias", offset.astype(np.int32), "one for each output, less zero point times weights"),
+            Constant("bias", filled, "one for each output, less zero point times weights"),
             *scaling,
         ),
         kernels=("dot", KERNELS[family], f"fully_connected_{family.lower()}"),

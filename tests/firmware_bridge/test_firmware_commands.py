@@ -66,8 +66,8 @@ def test_c_that_gives_one_other_byte_fails_the_proof(
 
     def wrong(source: Any, plan: Any) -> Any:
         network, *rest = genuine(source, plan)
-        line = "sum += in[i] * w[row * width + i];"
-        changed = network.source.replace(line, line.replace(";", " + (in[i] == 77);"))
+        line = "sum0 += x * w[i];"
+        changed = network.source.replace(line, line.replace(";", " + (x == 77);"))
         assert changed != network.source
         return [dataclasses.replace(network, source=changed), *rest]
 
