@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from vedette.firmware_bridge.operators.add import ADD, SUB
 from vedette.firmware_bridge.operators.base import OperatorKind
 from vedette.firmware_bridge.operators.fully_connected import FULLY_CONNECTED
+from vedette.firmware_bridge.operators.logistic import LOGISTIC
+from vedette.firmware_bridge.operators.mul import MUL
+from vedette.firmware_bridge.operators.relu import RELU, RELU6, RELU_N1_TO_1
 from vedette.firmware_bridge.operators.reshape import RESHAPE
+from vedette.firmware_bridge.operators.tanh import TANH
 from vedette.runtime.inference.reference.graph import Engine
 
 OPERATORS: dict[str, OperatorKind] = {
     "FULLY_CONNECTED": FULLY_CONNECTED,
     "RESHAPE": RESHAPE,
+    "RELU": RELU,
+    "RELU6": RELU6,
+    "RELU_N1_TO_1": RELU_N1_TO_1,
+    "LOGISTIC": LOGISTIC,
+    "TANH": TANH,
+    "ADD": ADD,
+    "SUB": SUB,
+    "MUL": MUL,
 }
 ENGINE = Engine(
     {name: kind.support for name, kind in OPERATORS.items()},

@@ -1,0 +1,71 @@
+"""Random models of one operator, whose outputs use much of the int8 range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from operator_models import Model, Tensor
+
+
+def scale(rng: np.random.Generator, low: float = -7.0, high: float = 1.0) -> float:
+    """A float32 scale; powers of two, half of the time, make exact halves."""
+    exponent = rng.uniform(low, high)
+    return float(np.float32(2.0 ** (exponent if rng.random() < 0.5 else round(exponent))))
+
+
+def zero(rng: np.random.Generator) -> int:
+    """Any zero point, the ends more often."""
+    return int(rng.choice([-128, 127, 0, *rng.integers(-128, 128, 3)]))
+
+
+def table(name: str) -> Callable[[np.random.Generator], Model]:
+    """An operator of one input, any shape."""
+
+    def model(rng: np.random.Generator) -> Model:
+        shape = (1, *rng.integers(1, 6, int(rng.integers(1, 4))).tolist(), 64)
+        given = Tensor(shape, scale(rng), zero(rng))
+        fixed = {"LOGISTIC": (2.0**-8, -128), "TANH": (2.0**-7, 0)}
+        quantization = fixed.get(name, (float(np.float32(given.scale * 2.0 ** rng.uniform(-3, 3))), zero(rng)))
+        return Model(name, (given,), Tensor(shape, *quantization))
+
+    return model
+
+
+def binary(name: str) -> Callable[[np.random.Generator], Model]:
+    """ADD, SUB or MUL of two activations, or of one and a constant, with and without broadcasting."""
+
+    def model(rng: np.random.Generator) -> Model:
+        whole = (1, *rng.integers(1, 7, int(rng.integers(1, 4))).tolist())
+        shapes = [whole, whole]
+        if rng.random() < 0.6:
+            one = int(rng.integers(2))
+            few = [size if rng.random() < 0.5 else 1 for size in whole]
+            shapes[one] = tuple(few[int(rng.integers(len(few))) :] if rng.random() < 0.3 else few)
+            if rng.random() < 0.2:
+                shapes[1 - one] = tuple(1 if a > 1 and rng.random() < 0.5 else b for a, b in zip(few, whole))
+                shapes[one] = tuple(few)
+        scales = [scale(rng), 0.0]
+        scales[1] = float(np.float32(scales[0] * 2.0 ** rng.uniform(-6, 6)))
+        out = max(scales) if name != "MUL" else scales[0] * scales[1] * 128
+        made = Tensor(np.broadcast_shapes(*shapes), float(np.float32(out * 2.0 ** rng.uniform(-2, 2))), zero(rng))
+        constant = int(rng.integers(4))
+        inputs = [
+            Tensor(
+                shape,
+                each,
+                zero(rng),
+                rng.integers(-128, 128, shape).astype(np.int8) if number == constant else None,
+            )
+            for number, (shape, each) in enumerate(zip(shapes, scales))
+        ]
+        fields = {"fusedActivationFunction": int(rng.integers(4))}
+        return Model(name, tuple(inputs), made, name.capitalize(), fields, version=2)
+
+    return model
+
+
+OPERATORS: dict[str, Callable[[np.random.Generator], Model]] = {
+    **{name: table(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH")},
+    **{name: binary(name) for name in ("ADD", "SUB", "MUL")},
+}

@@ -1,0 +1,73 @@
+"""Every operator, in random models: the NumPy reference is what interpreters compute, and the C is the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from operator_models import FAMILIES, Case, Model, Tensor, c_outputs, case, tflite_runtime
+from random_operators import OPERATORS
+
+from vedette.runtime.inference.reference.rounding import Family
+
+EVERY = np.arange(-128, 128).astype(np.int8)
+
+
+def cases(name: str, count: int) -> list[Case]:
+    rng = np.random.default_rng(count)
+    return [case(rng, OPERATORS[name](rng)) for _ in range(count)]
+
+
+def all_pairs(name: str) -> list[Case]:
+    """One operator of two inputs on all pairs of bytes, with several scales."""
+    rng, found = np.random.default_rng(3), []
+    for _ in range(8):
+        model = OPERATORS[name](rng)
+        (a, b), out = model.inputs, model.output
+        inputs = (Tensor((1, 256, 1), a.scale, a.zero_point), Tensor((1, 1, 256), b.scale, b.zero_point))
+        pairs = Model(
+            name, inputs, Tensor((1, 256, 256), out.scale, out.zero_point), model.options, model.fields, model.version
+        )
+        found.append(Case(pairs, [EVERY.reshape(1, 1, 256, 1), EVERY.reshape(1, 1, 1, 256)]))
+    return found
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_family_s_is_ai_edge_litert(name: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found = case(rng, OPERATORS[name](rng))
+    np.testing.assert_array_equal(found.reference("S"), found.litert())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATORS)
+def test_family_d_is_tflite_runtimes_reference_kernel(name: str, tmp_path: Path) -> None:
+    found = cases(name, 120)
+    for each, wanted in zip(found, tflite_runtime(found, tmp_path), strict=True):
+        np.testing.assert_array_equal(each.reference("D"), wanted, err_msg=str(each.model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_c_gives_the_bytes_of_the_reference(name: str, family: Family, tmp_path: Path) -> None:
+    found = cases(name, 40)
+    for each, outputs in zip(found, c_outputs(found, family, tmp_path), strict=True):
+        np.testing.assert_array_equal(outputs, each.reference(family), err_msg=str(each.model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
+def test_all_pairs_of_bytes_are_as_in_interpreters_and_in_c(name: str, tmp_path: Path) -> None:
+    found = all_pairs(name)
+    for each, wanted in zip(found, tflite_runtime(found, tmp_path), strict=True):
+        np.testing.assert_array_equal(each.reference("D"), wanted, err_msg=str(each.model))
+        np.testing.assert_array_equal(each.reference("S"), each.litert(), err_msg=str(each.model))
+    for family in FAMILIES:
+        for each, outputs in zip(found, c_outputs(found, family, tmp_path), strict=True):
+            np.testing.assert_array_equal(outputs, each.reference(family), err_msg=str(each.model))
