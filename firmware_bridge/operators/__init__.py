@@ -7,6 +7,7 @@ from vedette.firmware_bridge.operators.base import OperatorKind
 from vedette.firmware_bridge.operators.fully_connected import FULLY_CONNECTED
 from vedette.firmware_bridge.operators.logistic import LOGISTIC
 from vedette.firmware_bridge.operators.mul import MUL
+from vedette.firmware_bridge.operators.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from vedette.firmware_bridge.operators.relu import RELU, RELU6, RELU_N1_TO_1
 from vedette.firmware_bridge.operators.reshape import RESHAPE
 from vedette.firmware_bridge.operators.tanh import TANH
@@ -23,6 +24,8 @@ OPERATORS: dict[str, OperatorKind] = {
     "ADD": ADD,
     "SUB": SUB,
     "MUL": MUL,
+    "AVERAGE_POOL_2D": AVERAGE_POOL_2D,
+    "MAX_POOL_2D": MAX_POOL_2D,
 }
 ENGINE = Engine(
     {name: kind.support for name, kind in OPERATORS.items()},

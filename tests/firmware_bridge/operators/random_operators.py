@@ -43,7 +43,9 @@ def binary(name: str) -> Callable[[np.random.Generator], Model]:
             few = [size if rng.random() < 0.5 else 1 for size in whole]
             shapes[one] = tuple(few[int(rng.integers(len(few))) :] if rng.random() < 0.3 else few)
             if rng.random() < 0.2:
-                shapes[1 - one] = tuple(1 if a > 1 and rng.random() < 0.5 else b for a, b in zip(few, whole))
+                shapes[1 - one] = tuple(
+                    1 if a > 1 and rng.random() < 0.5 else b for a, b in zip(few, whole, strict=True)
+                )
                 shapes[one] = tuple(few)
         scales = [scale(rng), 0.0]
         scales[1] = float(np.float32(scales[0] * 2.0 ** rng.uniform(-6, 6)))
@@ -57,7 +59,7 @@ def binary(name: str) -> Callable[[np.random.Generator], Model]:
                 zero(rng),
                 rng.integers(-128, 128, shape).astype(np.int8) if number == constant else None,
             )
-            for number, (shape, each) in enumerate(zip(shapes, scales))
+            for number, (shape, each) in enumerate(zip(shapes, scales, strict=True))
         ]
         fields = {"fusedActivationFunction": int(rng.integers(4))}
         return Model(name, tuple(inputs), made, name.capitalize(), fields, version=2)
@@ -65,7 +67,36 @@ def binary(name: str) -> Callable[[np.random.Generator], Model]:
     return model
 
 
+def pool(name: str) -> Callable[[np.random.Generator], Model]:
+    """AVERAGE_POOL_2D or MAX_POOL_2D."""
+
+    def model(rng: np.random.Generator) -> Model:
+        window, stride = rng.integers(1, 5, 2).tolist(), rng.integers(1, 4, 2).tolist()
+        padding = int(rng.integers(2))
+        least = window if padding else [1, 1]
+        size = [int(low + rng.integers(0, 8)) for low in least]
+        batch, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 9))
+        same = (scale(rng), zero(rng))
+        sides = [
+            -(-n // step) if padding == 0 else (n - each) // step + 1
+            for n, each, step in zip(size, window, stride, strict=True)
+        ]
+        fields = {
+            "padding": padding,
+            "filterHeight": window[0],
+            "filterWidth": window[1],
+            "strideH": stride[0],
+            "strideW": stride[1],
+            "fusedActivationFunction": int(rng.integers(4)),
+        }
+        given, made = Tensor((batch, *size, channels), *same), Tensor((batch, *sides, channels), *same)
+        return Model(name, (given,), made, "Pool2D", fields, version=2)
+
+    return model
+
+
 OPERATORS: dict[str, Callable[[np.random.Generator], Model]] = {
     **{name: table(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH")},
     **{name: binary(name) for name in ("ADD", "SUB", "MUL")},
+    **{name: pool(name) for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")},
 }
