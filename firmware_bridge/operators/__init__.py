@@ -6,6 +6,7 @@ from vedette.firmware_bridge.operators.add import ADD, SUB
 from vedette.firmware_bridge.operators.base import OperatorKind
 from vedette.firmware_bridge.operators.fully_connected import FULLY_CONNECTED
 from vedette.firmware_bridge.operators.logistic import LOGISTIC
+from vedette.firmware_bridge.operators.mean import MEAN
 from vedette.firmware_bridge.operators.mul import MUL
 from vedette.firmware_bridge.operators.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from vedette.firmware_bridge.operators.relu import RELU, RELU6, RELU_N1_TO_1
@@ -26,6 +27,7 @@ OPERATORS: dict[str, OperatorKind] = {
     "MUL": MUL,
     "AVERAGE_POOL_2D": AVERAGE_POOL_2D,
     "MAX_POOL_2D": MAX_POOL_2D,
+    "MEAN": MEAN,
 }
 ENGINE = Engine(
     {name: kind.support for name, kind in OPERATORS.items()},

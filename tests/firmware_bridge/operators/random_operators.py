@@ -95,8 +95,23 @@ def pool(name: str) -> Callable[[np.random.Generator], Model]:
     return model
 
 
+def mean(rng: np.random.Generator) -> Model:
+    """MEAN over any axes, of any number of dimensions, most often over height and width."""
+    shape = (1, *rng.integers(1, 9, int(rng.integers(1, 4))).tolist())
+    choice = rng.permutation(len(shape))[: int(rng.integers(1, len(shape) + 1))].astype(np.int32)
+    over = np.array([1, 2], np.int32) if len(shape) == 4 and rng.random() < 0.5 else choice
+    keep = bool(rng.integers(2))
+    left = tuple(1 if axis in over else size for axis, size in enumerate(shape) if keep or axis not in over)
+    given = Tensor(shape, scale(rng), zero(rng))
+    made = Tensor(left, float(np.float32(given.scale * 2.0 ** rng.uniform(-5, 3))), zero(rng))
+    negative = np.where(rng.random(len(over)) < 0.3, over - len(shape), over).astype(np.int32)
+    axes = Tensor((len(over),), data=negative)
+    return Model("MEAN", (given, axes), made, "Reducer", {"keepDims": keep}, version=2)
+
+
 OPERATORS: dict[str, Callable[[np.random.Generator], Model]] = {
     **{name: table(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH")},
     **{name: binary(name) for name in ("ADD", "SUB", "MUL")},
     **{name: pool(name) for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")},
+    "MEAN": mean,
 }
