@@ -11,6 +11,7 @@ from vedette.firmware_bridge.operators.mul import MUL
 from vedette.firmware_bridge.operators.pool import AVERAGE_POOL_2D, MAX_POOL_2D
 from vedette.firmware_bridge.operators.relu import RELU, RELU6, RELU_N1_TO_1
 from vedette.firmware_bridge.operators.reshape import RESHAPE
+from vedette.firmware_bridge.operators.softmax import SOFTMAX
 from vedette.firmware_bridge.operators.tanh import TANH
 from vedette.runtime.inference.reference.graph import Engine
 
@@ -28,6 +29,7 @@ OPERATORS: dict[str, OperatorKind] = {
     "AVERAGE_POOL_2D": AVERAGE_POOL_2D,
     "MAX_POOL_2D": MAX_POOL_2D,
     "MEAN": MEAN,
+    "SOFTMAX": SOFTMAX,
 }
 ENGINE = Engine(
     {name: kind.support for name, kind in OPERATORS.items()},

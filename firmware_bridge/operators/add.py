@@ -63,8 +63,8 @@ def _one_shift(operator: Operator, sign: int) -> _OneShift:
     ratios = [a.scale / made.scale, b.scale / made.scale]
     if not all(SMALLEST_RATIO <= ratio < LARGEST_RATIO for ratio in ratios):
         raise operator.error(
-            f"its scales divided by the output's are {ratios[0]:g} and {ratios[1]:g}; kernels of rounding family S take "
-            f"{SMALLEST_RATIO:g} to {LARGEST_RATIO:g}"
+            f"its scales divided by the output's are {ratios[0]:g} and {ratios[1]:g}; kernels of rounding family S "
+            f"take {SMALLEST_RATIO:g} to {LARGEST_RATIO:g}"
         )
     shift = MULTIPLIER_BITS - (math.frexp(max(ratios))[1] - 1)
     first, second = (int(np.rint(np.ldexp(ratio, shift))) for ratio in ratios)
@@ -83,7 +83,8 @@ def _kind(sign: int) -> OperatorKind:
             def run_s(first: Array, second: Array) -> Array:
                 x, y = (part.astype(np.int64) for part in broadcast(operator, first, second))
                 sums = (one.bias + x * one.a + y * one.b) >> one.shift
-                return np.clip(sums + made.zero_point, low, high).astype(np.int8)
+                found: Array = np.clip(sums + made.zero_point, low, high).astype(np.int8)
+                return found
 
             return run_s
         real = _double_rounding(operator)

@@ -49,7 +49,7 @@ def broadcast(operator: Operator, a: Array, b: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Neighbouring dimensions that are alike: in how many elements, and by how many each operand and the output move."""
+    """Neighbouring dimensions that are alike: how many elements, and how far apart in each operand and the output."""
 
     size: int
     a: int

@@ -41,4 +41,5 @@ def quantized(operator: Operator, y: npt.NDArray[np.float32], family: Family) ->
         rounded = np.rint(steps + np.float32(made.zero_point))
     else:
         rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + np.float32(made.zero_point)
-    return np.clip(rounded, -128, 127).astype(np.int8)
+    found: npt.NDArray[np.int8] = np.clip(rounded, -128, 127).astype(np.int8)
+    return found

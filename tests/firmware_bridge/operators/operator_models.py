@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -61,8 +62,50 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Node:
+    """An operator between numbered tensors; ``options`` is the name of its table without "Options", with ``fields``."""
+
+    name: str
+    inputs: tuple[int, ...]
+    output: int
+    options: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+
+def network(nodes: Sequence[Node], tensors: Sequence[Tensor]) -> bytes:
+    """A .tflite model, whose inputs are the tensors that are read but neither written nor constant."""
+    graph = schema.SubGraphT()
+    buffers, graph.tensors, graph.operators, codes = [b""], [], [], []
+    for number, each in enumerate(tensors):
+        kind, at = schema.TensorType.INT8, 0
+        if each.data is not None:
+            kind = schema.TensorType.INT32 if each.data.dtype == np.int32 else kind
+            at = len(buffers)
+            buffers.append(each.data.tobytes())
+        scales = [each.scale] if kind == schema.TensorType.INT8 else []
+        graph.tensors.append(tensor(f"t{number}", each.shape, kind, at, scales, zero_point=each.zero_point))
+    for number, node in enumerate(nodes):
+        operator, code = schema.OperatorT(), schema.OperatorCodeT()
+        code.builtinCode = getattr(schema.BuiltinOperator, node.name)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), node.version
+        if node.options is not None:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{node.options}Options")
+            operator.builtinOptions = getattr(schema, f"{node.options}OptionsT")()
+            for name, value in node.fields.items():
+                setattr(operator.builtinOptions, name, value)
+        operator.opcodeIndex, operator.inputs, operator.outputs = number, list(node.inputs), [node.output]
+        graph.operators.append(operator)
+        codes.append(code)
+    read, written = {i for node in nodes for i in node.inputs}, {node.output for node in nodes}
+    graph.inputs = sorted(i for i in read - written if tensors[i].data is None)
+    graph.outputs, graph.name = [nodes[-1].output], "main"
+    return pack(graph, codes, buffers)
+
+
+@dataclass(frozen=True)
 class Model:
-    """One operator; ``options`` is the name of its table without "Options", with ``fields``."""
+    """One operator; ``options`` and ``fields`` are those of :class:`Node`."""
 
     name: str
     inputs: tuple[Tensor, ...]
@@ -74,27 +117,9 @@ class Model:
     @property
     def bytes(self) -> bytes:
         """The .tflite model."""
-        graph, operator, code = schema.SubGraphT(), schema.OperatorT(), schema.OperatorCodeT()
-        code.builtinCode = getattr(schema.BuiltinOperator, self.name)
-        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), self.version
-        if self.options is not None:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{self.options}Options")
-            operator.builtinOptions = getattr(schema, f"{self.options}OptionsT")()
-            for name, value in self.fields.items():
-                setattr(operator.builtinOptions, name, value)
-        buffers, graph.tensors = [b""], []
-        for number, each in enumerate((*self.inputs, self.output)):
-            kind, at = schema.TensorType.INT8, 0
-            if each.data is not None:
-                kind = schema.TensorType.INT32 if each.data.dtype == np.int32 else kind
-                at = len(buffers)
-                buffers.append(each.data.tobytes())
-            scales = [each.scale] if kind == schema.TensorType.INT8 else []
-            graph.tensors.append(tensor(f"t{number}", each.shape, kind, at, scales, zero_point=each.zero_point))
-        operator.opcodeIndex, operator.inputs, operator.outputs = 0, [*range(len(self.inputs))], [len(self.inputs)]
-        graph.inputs = [number for number, each in enumerate(self.inputs) if each.data is None]
-        graph.outputs, graph.operators, graph.name = [len(self.inputs)], [operator], "main"
-        return pack(graph, [code], buffers)
+        count = len(self.inputs)
+        node = Node(self.name, tuple(range(count)), count, self.options, self.fields, self.version)
+        return network([node], [*self.inputs, self.output])
 
     def windows(self, rng: np.random.Generator, count: int) -> list[Array]:
         """Random inputs, ``count`` of each; the first are all ends of the range."""
@@ -129,16 +154,21 @@ class Case:
 
     def litert(self) -> Array:
         """The outputs of ai-edge-litert, with its default kernels (S)."""
-        with native_stderr_hidden():
-            model = Interpreter(model_content=self.model.bytes, num_threads=1)
-            model.allocate_tensors()
-        outputs = []
-        for window in zip(*self.inputs, strict=True):
-            for details, x in zip(model.get_input_details(), window, strict=True):
-                model.set_tensor(details["index"], x)
-            model.invoke()
-            outputs.append(model.get_tensor(model.get_output_details()[0]["index"]))
-        return np.stack(outputs)
+        return litert(self.model.bytes, self.inputs)
+
+
+def litert(model: bytes, inputs: list[Array]) -> Array:
+    """The outputs of ai-edge-litert, with its default kernels (S), for one array ``(windows, ...)`` an input."""
+    with native_stderr_hidden():
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
+    outputs = []
+    for window in zip(*inputs, strict=True):
+        for details, x in zip(interpreter.get_input_details(), window, strict=True):
+            interpreter.set_tensor(details["index"], x)
+        interpreter.invoke()
+        outputs.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return np.stack(outputs)
 
 
 def case(rng: np.random.Generator, model: Model, windows: int = 4) -> Case:
@@ -146,14 +176,14 @@ def case(rng: np.random.Generator, model: Model, windows: int = 4) -> Case:
     return Case(model, model.windows(rng, windows))
 
 
-def tflite_runtime(cases: list[Case], folder: Path) -> list[Array]:
-    """The outputs of tflite-runtime's reference kernels (D)."""
+def tflite_runtime(cases: Sequence[tuple[bytes, list[Array]]], folder: Path) -> list[Array]:
+    """The outputs of tflite-runtime's reference kernels (D) for each model and its inputs."""
     if not TFLITE_RUNTIME.exists():
         missing("the environment .venvs/tflite-runtime is missing", "make environments")
     arrays: dict[str, Array] = {"count": np.array(len(cases))}
-    for number, each in enumerate(cases):
-        arrays[f"m{number}"] = np.frombuffer(each.model.bytes, np.uint8)
-        arrays |= {f"x{number}_{i}": x for i, x in enumerate(each.inputs)}
+    for number, (model, inputs) in enumerate(cases):
+        arrays[f"m{number}"] = np.frombuffer(model, np.uint8)
+        arrays |= {f"x{number}_{i}": x for i, x in enumerate(inputs)}
     np.savez(folder / "cases.npz", **arrays)  # type: ignore[arg-type]
     subprocess.run(
         [TFLITE_RUNTIME, "-c", OTHER_PROCESS, folder / "cases.npz", folder / "outputs.npz"],

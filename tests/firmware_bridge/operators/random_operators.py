@@ -51,7 +51,10 @@ def binary(name: str) -> Callable[[np.random.Generator], Model]:
         scales[1] = float(np.float32(scales[0] * 2.0 ** rng.uniform(-6, 6)))
         out = max(scales) if name != "MUL" else scales[0] * scales[1] * 128
         made = Tensor(np.broadcast_shapes(*shapes), float(np.float32(out * 2.0 ** rng.uniform(-2, 2))), zero(rng))
-        constant = int(rng.integers(4))
+        # What converters make constant is never of more dimensions than the activation.
+        constant = (
+            int(rng.integers(4)) if len(shapes[0]) == len(shapes[1]) else int(np.argmin([len(s) for s in shapes]))
+        )
         inputs = [
             Tensor(
                 shape,
@@ -97,7 +100,8 @@ def pool(name: str) -> Callable[[np.random.Generator], Model]:
 
 def mean(rng: np.random.Generator) -> Model:
     """MEAN over any axes, of any number of dimensions, most often over height and width."""
-    shape = (1, *rng.integers(1, 9, int(rng.integers(1, 4))).tolist())
+    sides = (1, 9) if rng.random() < 0.8 else (1, 40)
+    shape = (1, *rng.integers(*sides, int(rng.integers(1, 4))).tolist())
     choice = rng.permutation(len(shape))[: int(rng.integers(1, len(shape) + 1))].astype(np.int32)
     over = np.array([1, 2], np.int32) if len(shape) == 4 and rng.random() < 0.5 else choice
     keep = bool(rng.integers(2))
@@ -109,9 +113,18 @@ def mean(rng: np.random.Generator) -> Model:
     return Model("MEAN", (given, axes), made, "Reducer", {"keepDims": keep}, version=2)
 
 
+def softmax(rng: np.random.Generator) -> Model:
+    """SOFTMAX over the last axis."""
+    shape = (1, *rng.integers(1, 5, int(rng.integers(0, 3))).tolist(), int(rng.integers(1, 60)))
+    beta = 1.0 if rng.random() < 0.7 else float(np.float32(rng.uniform(0.2, 3)))
+    given = Tensor(shape, scale(rng, -9, 1), zero(rng))
+    return Model("SOFTMAX", (given,), Tensor(shape, 2.0**-8, -128), "Softmax", {"beta": beta}, version=2)
+
+
 OPERATORS: dict[str, Callable[[np.random.Generator], Model]] = {
     **{name: table(name) for name in ("RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH")},
     **{name: binary(name) for name in ("ADD", "SUB", "MUL")},
     **{name: pool(name) for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")},
     "MEAN": mean,
+    "SOFTMAX": softmax,
 }
