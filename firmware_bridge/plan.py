@@ -76,6 +76,8 @@ class FirmwareModel:
         for tensor in (graph.inputs[0], graph.outputs[0]):
             if not tensor.shape or tensor.shape[0] != 1:
                 raise ModelError(f'tensor "{tensor.name}": expected a batch of 1, found the shape {tensor.shape}')
+            if tensor.dtype == np.int32:
+                raise ModelError(f'tensor "{tensor.name}": expected int8 or float32, found int32')
         self._kernels = [OPERATORS[operator.name].reference(operator, family) for operator in graph.operators]
 
     def run(self, window: Array) -> Array:

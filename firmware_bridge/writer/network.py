@@ -64,7 +64,9 @@ def _call(planned: PlannedStep, plan: Plan, name: str) -> str:
         places[f"out{number}"] = _pointer(value, plan, written=True)
     if planned.scratch is not None:
         places["scratch"] = f"(void *)(memory + {planned.scratch})"
-    shapes = " -> ".join(_shape(value) for value in (step.input, step.output))
+    # The axis of a SPLIT comes before what is split.
+    given = next((value for value in step.inputs if value is not None and value.data is None), step.input)
+    shapes = " -> ".join(_shape(value) for value in (given, step.output))
     text = Template(planned.code.call).substitute(places)
     return f"    /* {step.operator.place}: {shapes} */\n" + "\n".join(f"    {line}" for line in text.splitlines())
 
