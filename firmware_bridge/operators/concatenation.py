@@ -28,13 +28,12 @@ def reference(operator: Operator, _: Family) -> Kernel:
 
     def run(*parts: Array) -> Array:
         along = axis_of(operator, axis, parts[0].ndim)
-        shapes = [list(part.shape) for part in parts]
-        total = sum(shape[along] if along < len(shape) else 0 for shape in shapes)
-        for shape in shapes:
-            shape[along : along + 1] = [total]
-            if shape != shapes[0]:
+        total = sum(part.shape[along] for part in parts if part.ndim == parts[0].ndim)
+        shape = (*parts[0].shape[:along], total, *parts[0].shape[along + 1 :])
+        for part in parts:
+            if part.ndim != len(shape) or (*part.shape[:along], total, *part.shape[along + 1 :]) != shape:
                 raise operator.error(f"shapes {[part.shape for part in parts][:16]} do not fit along axis {axis}")
-        check_size(operator, shapes[0])
+        check_size(operator, shape)
         return np.concatenate(parts, axis=along)
 
     return run

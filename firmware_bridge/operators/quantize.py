@@ -40,7 +40,8 @@ def reference(operator: Operator, family: Family) -> Kernel:
         else:
             bounded = np.minimum(np.fmax(steps, -BOUND), BOUND)
             whole = np.trunc(bounded.astype(np.float64) + np.copysign(0.5, bounded))
-        return np.clip(whole + zero_point, -128, 127).astype(np.int8)
+        found: Array = np.clip(whole + zero_point, -128, 127).astype(np.int8)
+        return found
 
     return from_float
 

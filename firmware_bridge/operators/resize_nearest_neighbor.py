@@ -1,5 +1,9 @@
-"""RESIZE_NEAREST_NEIGHBOR: ``GetNearestNeighbor`` in
-``tensorflow/lite/kernels/internal/reference/resize_nearest_neighbor.h``, in float32."""
+"""RESIZE_NEAREST_NEIGHBOR: ``tensorflow/lite/kernels/resize_nearest_neighbor.cc``.
+
+D finds places in float32 (``GetNearestNeighbor`` in ``kernels/internal/reference/resize_nearest_neighbor.h``). S, where
+XNNPACK leaves the operator to TFLite's optimised kernels (``kernels/internal/optimized/optimized_ops.h``), has the same
+with aligned corners or half-pixel centres, and 16 bits of fraction otherwise.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,8 @@ from vedette.runtime.inference.reference.rounding import Family
 
 # Fields of ResizeNearestNeighborOptions.
 ALIGN_CORNERS, HALF_PIXEL_CENTERS = 0, 1
-# The tables of rows and columns are uint16.
-LARGEST = 65_535
+# Beyond it the 16 bits of fraction do not fit an int32.
+LARGEST = 32_767
 
 
 def reference(operator: Operator, family: Family) -> Kernel:
@@ -28,6 +32,8 @@ def reference(operator: Operator, family: Family) -> Kernel:
         if len(sizes) != 2:
             raise operator.error(f"expected a height and a width, found {len(sizes)} numbers")
         check_size(operator, [given.shape[0], *sizes, given.shape[3]])
+        if max(sizes) > LARGEST:
+            raise operator.error(f"expected a height and a width of up to {LARGEST:,}, found {sizes}")
         rows, columns = (_nearest(operator, *pair, family) for pair in zip(given.shape[1:3], sizes, strict=True))
         return given[:, rows[:, None], columns[None, :]]
 
@@ -51,10 +57,14 @@ def emit(step: Step, family: Family) -> Code:
     )
 
 
-def _nearest(operator: Operator, size: int, wanted: int, _: Family) -> npt.NDArray[np.int64]:
+def _nearest(operator: Operator, size: int, wanted: int, family: Family) -> npt.NDArray[np.int64]:
     """For each place along the output's axis the one along the input's."""
     align = bool(operator.small_option(ALIGN_CORNERS))
     half = bool(operator.small_option(HALF_PIXEL_CENTERS))
+    if family == "S" and not align and not half:
+        ratio = (size << 16) // wanted + 1
+        found: npt.NDArray[np.int64] = np.minimum(np.arange(wanted, dtype=np.int64) * ratio >> 16, size - 1)
+        return found
     corners = align and wanted > 1
     scale = np.float32(size - 1) / np.float32(wanted - 1) if corners else np.float32(size) / np.float32(wanted)
     at = (np.arange(wanted, dtype=np.float32) + np.float32(0.5 if half else 0.0)) * scale

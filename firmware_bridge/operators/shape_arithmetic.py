@@ -7,4 +7,4 @@ from vedette.runtime.inference.reference.graph import Support
 from vedette.runtime.inference.reference.shapes import pack, shape
 
 SHAPE = OperatorKind(Support(version=1, required=1, inputs=1), shape, emit=None)
-PACK = OperatorKind(Support(version=1, required=1, inputs=6), pack, emit=None)
+PACK = OperatorKind(Support(version=4, required=1, inputs=8), pack, emit=None)

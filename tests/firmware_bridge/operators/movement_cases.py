@@ -98,7 +98,7 @@ def concatenation(rng: Rng) -> Case:
 
 def squeeze(rng: Rng) -> Case:
     """Ones left out, then a PAD, as a model must do more than look at its input."""
-    given_shape = (1, *(int(size) for size in rng.choice([1, 1, 2, 3], int(rng.integers(2, 5)))))
+    given_shape = (1, *rng.permutation([2, *rng.choice([1, 1, 2, 3], int(rng.integers(1, 4)))]).tolist())
     builder, given, parameters, x = _moved(rng, given_shape)
     ones = [axis for axis in range(1, x.ndim) if x.shape[axis] == 1]
     left_out = [axis for axis in ones if rng.random() < 0.5]
@@ -208,11 +208,11 @@ def strided_slice(rng: Rng) -> Case:
 
 
 def resize_nearest_neighbor(rng: Rng) -> Case:
-    """Images made larger or smaller, in each of the three ways to count places."""
-    builder, given, parameters, x = _moved(rng, shape(rng, 4, most=12))
-    wanted = [int(size) for size in rng.integers(1, 40, 2)]
+    """Images made larger or smaller, in each of the four ways to count places."""
+    builder, given, parameters, x = _moved(rng, shape(rng, 4, most=12) if rng.random() < 0.7 else (1, *_image(rng), 1))
+    wanted = _image(rng)
     made = builder.activation((1, *wanted, x.shape[3]), "int8", *parameters)
-    align, half = [(0, 0), (1, 0), (0, 1)][int(rng.integers(0, 3))]
+    align, half = [(0, 0), (1, 0), (0, 1), (1, 1)][int(rng.integers(0, 4))]
     builder.add(
         "RESIZE_NEAREST_NEIGHBOR",
         [given, builder.constant(wanted)],
@@ -222,6 +222,10 @@ def resize_nearest_neighbor(rng: Rng) -> Case:
         halfPixelCenters=bool(half),
     )
     return Case(builder.bytes(given, made), x)
+
+
+def _image(rng: Rng) -> list[int]:
+    return [int(size) for size in rng.integers(1, 200, 2)]
 
 
 def shape_arithmetic(rng: Rng) -> Case:
