@@ -1,13 +1,13 @@
 /* Runs a generated network on every window of input.bin and writes what it gives to output.bin.
  *
- * Nothing in the arena may survive a call, so it is filled with changing bytes in between; inputs of bytes lie at every
+ * Nothing in the arena may survive a call, so it is filled with changing bytes in between; bytes lie at every
  * alignment. The first windows are run twice more, for stack and instructions. */
 #include <string.h>
 
 #include "port.h"
 #include "program.h"
 
-#define ALIGNMENTS (sizeof(program_input_t) == 1 ? 4u : 1u)
+#define ALIGNMENTS (sizeof(program_input_t) == 1 && sizeof(program_output_t) == 1 ? 4u : 1u)
 #define INPUT_BYTES (sizeof(program_input_t) * PROGRAM_INPUT_SIZE)
 #define OUTPUT_BYTES (sizeof(program_output_t) * PROGRAM_OUTPUT_SIZE)
 
@@ -46,7 +46,7 @@ int harness_main(void) {
         program_run(arena, input, output);
         port_write(output, OUTPUT_BYTES);
         if (window < PROGRAM_MEASURED) {
-            memcpy(inputs[0], inputs[shift], INPUT_BYTES);
+            memmove(inputs[0], inputs[shift], INPUT_BYTES);
             measure(arena, (const void *)inputs[0], again, output);
         }
         if (!port_memory_intact()) {

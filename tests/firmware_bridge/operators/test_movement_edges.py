@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 from int8_models import tflite_runtime_outputs
 from movement_cases import int8
 from movement_models import Array, Case, ModelBuilder, c_outputs, litert_output, reference_output
+from required import missing
 
+from vedette.compress.boards import get_board
 from vedette.errors import ModelError
 from vedette.firmware_bridge.plan import FirmwareModel, make_plan
+from vedette.firmware_bridge.proving import prove
+from vedette.firmware_bridge.source import Source
 from vedette.runtime.inference.reference.rounding import Family
 
 
@@ -201,6 +206,20 @@ def test_many_operators_in_one_model_are_tflite_runtime_and_c(tmp_path: Path) ->
         for case, c_output, output in zip(cases, c_outputs(cases, family, tmp_path), wanted, strict=True):
             np.testing.assert_array_equal(c_output, output, strict=True)
             np.testing.assert_array_equal(reference_output(case, family), output, strict=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["D", "S"])
+@pytest.mark.parametrize("board", ["rp2040", "nucleo-f446re"])
+def test_many_operators_in_one_model_give_the_same_on_a_boards_core(board: str, family: Family) -> None:
+    """Without a floating-point unit, and with one."""
+    for tool in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        if not shutil.which(tool):
+            missing(f"{tool} is not installed", "make system-packages")
+    model = chain(np.random.default_rng(7)).model
+    source = Source("chain", "chain", get_board(board), FirmwareModel(model, family), model, None)
+    for tested in prove(source, windows=40):
+        assert tested.outcome.holds, tested.outcome
 
 
 def test_a_rescaling_is_written_over_what_it_reads() -> None:
