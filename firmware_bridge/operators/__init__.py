@@ -7,6 +7,8 @@ from vedette.firmware_bridge.operators.base import OperatorKind
 from vedette.firmware_bridge.operators.concatenation import CONCATENATION
 from vedette.firmware_bridge.operators.dequantize import DEQUANTIZE
 from vedette.firmware_bridge.operators.expand_dims import EXPAND_DIMS
+from vedette.firmware_bridge.operators.conv_2d import CONV_2D
+from vedette.firmware_bridge.operators.depthwise_conv_2d import DEPTHWISE_CONV_2D
 from vedette.firmware_bridge.operators.fully_connected import FULLY_CONNECTED
 from vedette.firmware_bridge.operators.logistic import LOGISTIC
 from vedette.firmware_bridge.operators.mean import MEAN
@@ -31,6 +33,12 @@ OPERATORS: dict[str, OperatorKind] = {
     "CONCATENATION": CONCATENATION,
     "DEQUANTIZE": DEQUANTIZE,
     "EXPAND_DIMS": EXPAND_DIMS,
+from vedette.firmware_bridge.operators.transpose_conv import TRANSPOSE_CONV
+from vedette.runtime.inference.reference.graph import Engine
+
+OPERATORS: dict[str, OperatorKind] = {
+    "CONV_2D": CONV_2D,
+    "DEPTHWISE_CONV_2D": DEPTHWISE_CONV_2D,
     "FULLY_CONNECTED": FULLY_CONNECTED,
     "PACK": PACK,
     "PAD": PAD,
@@ -55,6 +63,7 @@ OPERATORS: dict[str, OperatorKind] = {
     "SQUEEZE": SQUEEZE,
     "STRIDED_SLICE": STRIDED_SLICE,
     "TRANSPOSE": TRANSPOSE,
+    "TRANSPOSE_CONV": TRANSPOSE_CONV,
 }
 ENGINE = Engine(
     {name: kind.support for name, kind in OPERATORS.items()},

@@ -1,0 +1,33 @@
+/* A convolution. Rows of weights are in the order of a patch, each `size` long and filled up with zeros to `depth`. From
+ * one output to the next in a row are `column_step` elements, from a row to the next `row_step`. */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias;
+    conv_outputs_t outputs;
+    conv_window_t window;
+    int32_t size, depth, units, rows, columns, row_step, column_step;
+} conv_2d_t;
+
+static void conv_2d(const conv_2d_t *layer, const int8_t *in, int8_t *out, void *scratch) {
+    int8_t *const patch = (int8_t *)scratch + 4 * layer->depth;
+    for (int32_t row = 0; row < layer->rows; row++) {
+        int8_t *to = out + row * layer->row_step;
+        for (int32_t column = 0; column < layer->columns; column += CONV_POSITIONS) {
+            const int32_t left = layer->columns - column, count = left < CONV_POSITIONS ? left : CONV_POSITIONS;
+            const conv_operand_t *x = NULL;
+            for (int32_t i = 0; i < count; i++) {
+                x = conv_operands(conv_patch(&layer->window, in, row, column + i, patch), layer->size, i, scratch);
+            }
+            for (int32_t unit = 0; unit < layer->units; unit += 4) {
+                const int32_t rest = layer->units - unit, rows = rest < 4 ? rest : 4;
+                int32_t sums[4 * CONV_POSITIONS];
+                conv_dot(x, layer->weights + unit * layer->depth, layer->depth, layer->size, rows, layer->bias + unit,
+                         sums);
+                for (int32_t i = 0; i < count; i++) {
+                    conv_store(&layer->outputs, unit, rows, sums + 4 * i, to + i * layer->column_step + unit);
+                }
+            }
+            to += CONV_POSITIONS * layer->column_step;
+        }
+    }
+}

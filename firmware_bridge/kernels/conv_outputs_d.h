@@ -1,0 +1,39 @@
+/* int32 sums -> int8 outputs, rounding family D: gemmlowp's SaturatingRoundingDoublingHighMul, then RoundingDivideByPOT
+ * (gemmlowp/fixedpoint/fixedpoint.h), as in TFLite Micro and CMSIS-NN. Every output has its multiplier and shift, left
+ * where it is positive; no sum leaves int32 by that. All arrays are filled up to multiples of four. */
+typedef struct {
+    const int32_t *multiplier;
+    const int8_t *shift;
+    int32_t zero_point, low, high;
+} conv_outputs_t;
+
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
+/* VQRDMULH is the first rounding. VRSHL rounds halves up; one less below zero makes it round them away from zero. */
+static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+    const int32x4_t shift = vldrbq_s32(to->shift + unit), zero = vdupq_n_s32(0);
+    const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero);
+    const int32x4_t multiplier = vldrwq_s32(to->multiplier + unit);
+    int32x4_t steps = vqrdmulhq_s32(vshlq_s32(vldrwq_s32(sums), left), multiplier);
+    steps = vaddq_s32(steps, vshrq_n_s32(vandq_s32(steps, right), 31));
+    steps = vaddq_n_s32(vrshlq_s32(steps, right), to->zero_point);
+    steps = vminq_s32(vmaxq_s32(steps, vdupq_n_s32(to->low)), vdupq_n_s32(to->high));
+    vstrbq_p_s32(out, steps, vctp32q((uint32_t)count));
+}
+#else
+static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t shift = to->shift[unit + i];
+        const int32_t sum = shift > 0 ? sums[i] * ((int32_t)1 << shift) : sums[i];
+        const int64_t product = (int64_t)sum * to->multiplier[unit + i];
+        int32_t steps = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
+        if (shift < 0) {
+            /* Halves go up by adding 1 to twice the result; one less below zero makes them go away from zero. */
+            steps = (((steps + (steps >> 31)) >> (-shift - 1)) + 1) >> 1;
+        }
+        steps += to->zero_point;
+        out[i] = (int8_t)(steps < to->low ? to->low : steps > to->high ? to->high : steps);
+    }
+}
+#endif

@@ -1,0 +1,148 @@
+"""TRANSPOSE_CONV: ``tensorflow/lite/kernels/transpose_conv.cc`` and
+``kernels/internal/reference/integer_ops/transpose_conv.h``; in S XNNPACK's deconvolution, ``qs8-qc8w-igemm``."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from vedette.firmware_bridge.operators.base import Code, Constant, OperatorKind, Step
+from vedette.firmware_bridge.operators.conv_2d import call, kernels, scratch_bytes, weights_constant
+from vedette.firmware_bridge.operators.convolution import (
+    SAME,
+    Pair,
+    Window,
+    bias_constant,
+    biases_of,
+    check_steps,
+    filters_of,
+    outputs_constants,
+    require_fit,
+    scaling,
+    window,
+)
+from vedette.runtime.inference.reference.graph import Array, Kernel, Operator, Support
+from vedette.runtime.inference.reference.rounding import Family
+
+# Fields of TransposeConvOptions. Steps are (height, width).
+PADDING, STRIDES, ACTIVATION = 0, (2, 1), 3
+# Inputs: the output's shape, weights, activation, bias.
+SHAPE, WEIGHTS, GIVEN, BIAS = range(4)
+
+
+def transpose_conv(operator: Operator, family: Family) -> Kernel:
+    """Input ``(batch, height, width, channels)``; weights ``(units, height, width, channels)``."""
+    filters = filters_of(operator, "(units, height, width, channels)", axis=0)
+    assert filters.data is not None
+    units, *_, channels = filters.data.shape
+    kernel, strides, padding = _kernel(operator), _strides(operator), operator.small_option(PADDING)
+    check_steps(operator, padding, strides)
+    given, bias = operator.int8_input(GIVEN), biases_of(operator, BIAS, units)
+    activation = operator.small_option(ACTIVATION)
+    requantize = scaling(operator, given, filters.data.reshape(units, -1), bias, activation, family)
+    taps = filters.data.astype(np.int64)
+
+    def run(shape: Array, _weights: Array, x: Array, *_: Array | None) -> Array:
+        if shape.dtype != np.int32 or shape.shape != (4,) or x.ndim != 4:
+            raise operator.error(f"expected the shape of an output of 4 dimensions, found {shape.tolist()}")
+        batch, height, width, depth = (int(length) for length in shape)
+        _require_size(operator, (height, width), (x.shape[1], x.shape[2]))
+        require_fit(operator, x, channels, units, (height, width))
+        if (batch, depth) != (len(x), units):
+            raise operator.error(f"an output of shape {shape.tolist()} does not fit an input of {x.shape}")
+        top, left = window((height, width), kernel, strides, (1, 1), padding).before
+        reach = [(length - 1) * stride + size for length, stride, size in zip(x.shape[1:3], strides, kernel, strict=True)]
+        # With all that lies outside of the output.
+        sums = np.zeros((batch, max(reach[0], top + height), max(reach[1], left + width), units), np.int64)
+        values = x.astype(np.int64) - given.zero_point
+        for i in range(kernel[0]):
+            for j in range(kernel[1]):
+                places = (
+                    slice(i, i + (x.shape[1] - 1) * strides[0] + 1, strides[0]),
+                    slice(j, j + (x.shape[2] - 1) * strides[1] + 1, strides[1]),
+                )
+                sums[:, places[0], places[1]] += values @ taps[:, i, j].T
+        inside = sums[:, top : top + height, left : left + width].reshape(-1, units)
+        return requantize(inside + bias).reshape(batch, height, width, units)
+
+    return run
+
+
+def emit(step: Step, family: Family) -> Code:
+    """A convolution without strides for every phase of the strides.
+
+    Along a dimension, output ``stride * n + phase`` is of every ``stride``-th place of the kernel alone, and so of
+    successive inputs: the outputs of a phase are a convolution of their own, with the places in reverse.
+    """
+    operator, given, made = step.operator, step.inputs[GIVEN], step.output
+    filters = operator.constant(WEIGHTS, np.int8)
+    assert given is not None and filters is not None and filters.data is not None
+    _, height, width, units = made.shape
+    strides, bias = _strides(operator), biases_of(operator, BIAS, units)
+    before = window((height, width), _kernel(operator), strides, (1, 1), operator.small_option(PADDING)).before
+    scaling_constants, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
+    calls: list[str] = []
+    constants: list[Constant] = list(scaling_constants)
+    largest = 0
+    for row in range(min(strides[0], height)):
+        for column in range(min(strides[1], width)):
+            vertical, horizontal = (
+                _phase(phase, before[axis], strides[axis], made.shape[1 + axis], filters.data.shape[1 + axis])
+                for axis, phase in enumerate((row, column))
+            )
+            part = _places(_places(filters.data, vertical.places, 1), horizontal.places, 2)
+            place = Window(
+                (part.shape[1], part.shape[2]),
+                (1, 1),
+                (1, 1),
+                (vertical.before, horizontal.before),
+                (vertical.size, horizontal.size),
+            )
+            rows, suffix = part.reshape(units, -1), f"_{row}_{column}"
+            constants += [
+                weights_constant(f"weights{suffix}", rows),
+                bias_constant(f"bias{suffix}", bias, rows, given.zero_point),
+            ]
+            steps = (strides[0] * width * units, strides[1] * units)
+            offset = (row * width + column) * units
+            calls.append(call(f"$in{GIVEN}", given, place, rows, outputs, steps, suffix=suffix, offset=offset))
+            largest = max(largest, scratch_bytes(rows.shape[1]))
+    return Code("\n".join(calls), tuple(constants), kernels(family), largest)
+
+
+class _phase:
+    """One phase along one dimension: its places of the kernel, and where the first of them begins before the input."""
+
+    def __init__(self, phase: int, before: int, stride: int, length: int, kernel: int) -> None:
+        first = (phase + before) % stride
+        self.places = list(range(first, kernel, stride))[::-1]
+        # A phase without any place is of the bias alone; one place of zeros serves for it.
+        self.before = max(len(self.places), 1) - 1 - (phase + before - first) // stride
+        self.size = -(-(length - phase) // stride)
+
+
+def _places(weights: npt.NDArray[np.int8], places: list[int], axis: int) -> npt.NDArray[np.int8]:
+    return np.take(weights, places, axis) if places else np.zeros_like(np.take(weights, [0], axis))
+
+
+def _require_size(operator: Operator, lengths: Pair, given: Pair) -> None:
+    """An output has the size of which a convolution with these strides would make the input."""
+    kernel, strides = _kernel(operator), _strides(operator)
+    if window(lengths, kernel, strides, (1, 1), operator.small_option(PADDING)).sizes != given:
+        raise operator.error(
+            f"an output of {lengths[0]} x {lengths[1]} does not fit an input of {given[0]} x {given[1]}, a kernel of "
+            f"{kernel} and strides of {strides}"
+        )
+
+
+def _kernel(operator: Operator) -> Pair:
+    filters = operator.constant(WEIGHTS, np.int8)
+    assert filters is not None
+    return filters.shape[1], filters.shape[2]
+
+
+def _strides(operator: Operator) -> Pair:
+    return operator.option(STRIDES[0]), operator.option(STRIDES[1])
+
+
+TRANSPOSE_CONV = OperatorKind(Support(version=5, required=3, inputs=4), transpose_conv, emit)
