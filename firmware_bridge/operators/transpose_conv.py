@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +39,10 @@ def transpose_conv(operator: Operator, family: Family) -> Kernel:
     units, *_, channels = filters.data.shape
     kernel, strides, padding = _kernel(operator), _strides(operator), operator.small_option(PADDING)
     check_steps(operator, padding, strides)
+    if family == "S" and padding == SAME and (kernel[0] < strides[0] or kernel[1] < strides[1]):
+        raise operator.error(
+            f"strides {strides} beyond the kernel {kernel} with padding SAME are not for XNNPACK; use padding VALID"
+        )
     given, bias = operator.int8_input(GIVEN), biases_of(operator, BIAS, units)
     activation = operator.small_option(ACTIVATION)
     requantize = scaling(operator, given, filters.data.reshape(units, -1), bias, activation, family)
@@ -110,15 +116,25 @@ def emit(step: Step, family: Family) -> Code:
     return Code("\n".join(calls), tuple(constants), kernels(family), largest)
 
 
-class _phase:
-    """One phase along one dimension: its places of the kernel, and where the first of them begins before the input."""
+@dataclass(frozen=True)
+class _Phase:
+    """One phase along one dimension.
 
-    def __init__(self, phase: int, before: int, stride: int, length: int, kernel: int) -> None:
-        first = (phase + before) % stride
-        self.places = list(range(first, kernel, stride))[::-1]
-        # A phase without any place is of the bias alone; one place of zeros serves for it.
-        self.before = max(len(self.places), 1) - 1 - (phase + before - first) // stride
-        self.size = -(-(length - phase) // stride)
+    ``places`` are its places of the kernel, ``before`` says where they begin before the input, ``size`` is its number
+    of outputs.
+    """
+
+    places: list[int]
+    before: int
+    size: int
+
+
+def _phase(phase: int, before: int, stride: int, length: int, kernel: int) -> _Phase:
+    first = (phase + before) % stride
+    places = list(range(first, kernel, stride))[::-1]
+    # A phase without any place is of the bias alone; one place of zeros serves for it.
+    begin = max(len(places), 1) - 1 - (phase + before - first) // stride
+    return _Phase(places, begin, -(-(length - phase) // stride))
 
 
 def _places(weights: npt.NDArray[np.int8], places: list[int], axis: int) -> npt.NDArray[np.int8]:

@@ -16,6 +16,7 @@ from vedette.firmware_bridge.machine.program import NetworkProgram
 from vedette.firmware_bridge.plan import FirmwareModel, make_plan
 from vedette.firmware_bridge.writer.network import kernel_text, network_text
 from vedette.firmware_bridge.writer.pair import Text, pair
+from vedette.runtime.inference.reference.rounding import Family
 
 Array = npt.NDArray[Any]
 KINDS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
@@ -25,7 +26,7 @@ OPTIONS = {
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", schema.DepthwiseConv2DOptionsT),
     "TRANSPOSE_CONV": ("TransposeConvOptions", schema.TransposeConvOptionsT),
 }
-# The kernel that a fused activation becomes: none, ReLU, ReLU to 1, ReLU to 6.
+# What fused activations are: none, ReLU, ReLU to 1, ReLU to 6.
 ACTIVATIONS = range(4)
 
 
@@ -79,15 +80,18 @@ class Convolution:
         return pack(graph, [code], [b"", shape.tobytes(), self.weights.tobytes(), bias.tobytes()])
 
 
-def random_convolution(rng: np.random.Generator, kind: str, *, flat: bool = False) -> Convolution:
+def random_convolution(rng: np.random.Generator, kind: str, family: Family) -> Convolution:
     """One whose outputs use the int8 range; half of them have scales of powers of two, which make exact halves.
 
-    ``flat`` ones have inputs and kernels of height 1.
+    A third of them have inputs and kernels of height 1.
     """
+    flat = rng.random() < 0.3
     kernel = (1 if flat else int(rng.integers(1, 4)), int(rng.integers(1, 6)))
     channels, units = int(rng.integers(1, 22)), int(rng.integers(1, 12))
     strides = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
     padding = int(rng.integers(0, 2))
+    if kind == "TRANSPOSE_CONV" and family == "S" and padding == schema.Padding.SAME:
+        strides = (min(strides[0], kernel[0]), min(strides[1], kernel[1]))
     options = {"padding": padding, "strideH": strides[0], "strideW": strides[1]}
     output: tuple[int, ...] = (1, 1, 1, 1)
     if kind == "TRANSPOSE_CONV":
