@@ -23,17 +23,20 @@ static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, co
 }
 #else
 static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t shift = to->shift[unit + i];
-        const int32_t sum = shift > 0 ? sums[i] * ((int32_t)1 << shift) : sums[i];
-        const int64_t product = (int64_t)sum * to->multiplier[unit + i];
-        int32_t steps = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
+    const int32_t *multiplier = to->multiplier + unit;
+    const int8_t *shifts = to->shift + unit;
+    const int32_t zero_point = to->zero_point, low = to->low, high = to->high;
+    for (const int32_t *const end = sums + count; sums != end; sums++) {
+        const int32_t shift = *shifts++;
+        const int32_t sum = shift > 0 ? *sums * ((int32_t)1 << shift) : *sums;
+        int32_t steps = (int32_t)(((int64_t)sum * *multiplier++ + ((int64_t)1 << 30)) >> 31);
         if (shift < 0) {
             /* Halves go up by adding 1 to twice the result; one less below zero makes them go away from zero. */
             steps = (((steps + (steps >> 31)) >> (-shift - 1)) + 1) >> 1;
         }
-        steps += to->zero_point;
-        out[i] = (int8_t)(steps < to->low ? to->low : steps > to->high ? to->high : steps);
+        steps += zero_point;
+        steps = steps < low ? low : steps;
+        *out++ = (int8_t)(steps > high ? high : steps);
     }
 }
 #endif

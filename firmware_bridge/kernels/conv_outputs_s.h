@@ -19,16 +19,18 @@ static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, co
 }
 #else
 static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+    const float *multiplier = to->multiplier + unit;
     const int32_t zero = 0x4B400000 - to->zero_point;
     const int32_t low = zero + to->low, high = zero + to->high;
-    for (int32_t i = 0; i < count; i++) {
-        const float product = (float)sums[i] * to->multiplier[unit + i];
+    for (const int32_t *const end = sums + count; sums != end; sums++) {
+        const float product = (float)*sums * *multiplier++;
         union {
             float value;
             int32_t bits;
         } rounded;
         rounded.value = product + 12582912.0f;
-        out[i] = (int8_t)((rounded.bits < low ? low : rounded.bits > high ? high : rounded.bits) - zero);
+        const int32_t bits = rounded.bits < low ? low : rounded.bits;
+        *out++ = (int8_t)((bits > high ? high : bits) - zero);
     }
 }
 #endif

@@ -28,18 +28,16 @@ def emit(step: Step, family: Family) -> Code:
     operator, given, made = step.operator, step.input, step.output
     filters = operator.constant(1, np.int8)
     assert filters is not None and filters.data is not None
-    units, kernel_height, kernel_width, channels = filters.data.shape
+    units, kernel_height, kernel_width, _ = filters.data.shape
     _, height, width, _ = given.shape
     strides, dilations = (
         (operator.option(fields[0], 1), operator.option(fields[1], 1)) for fields in (STRIDES, DILATIONS)
     )
-    place = window(
-        (height, width), (kernel_height, kernel_width), strides, dilations, operator.small_option(PADDING)
-    )
+    place = window((height, width), (kernel_height, kernel_width), strides, dilations, operator.small_option(PADDING))
     scaling, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
     rows = filters.data.reshape(units, -1)
     return Code(
-        call=call("$in0", given, place, rows, outputs, (place.sizes[1] * units, units)),
+        call=call("$in0", given, place, rows, outputs=outputs, steps=(place.sizes[1] * units, units)),
         constants=(
             weights_constant("weights", rows),
             bias_constant("bias", biases_of(operator, 2, units), rows, given.zero_point),
@@ -56,7 +54,15 @@ def kernels(family: Family) -> tuple[str, ...]:
 
 
 def call(
-    source: str, given: Value, place: Window, rows: Array, outputs: str, steps: Pair, *, suffix: str = "", offset: int = 0
+    source: str,
+    given: Value,
+    place: Window,
+    rows: Array,
+    *,
+    outputs: str,
+    steps: Pair,
+    suffix: str = "",
+    offset: int = 0,
 ) -> str:
     """The C of a convolution with weights ``rows`` ``(units, depth)``, whose outputs begin at ``offset``.
 

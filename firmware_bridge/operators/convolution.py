@@ -89,7 +89,7 @@ def biases_of(operator: Operator, number: int, units: int) -> npt.NDArray[np.int
 
 
 def scaling(
-    operator: Operator, given: Tensor, weights: Array, bias: npt.NDArray[np.int64], activation: int, family: Family
+    operator: Operator, given: Tensor, weights: Array, bias: npt.NDArray[np.int64], *, activation: int, family: Family
 ) -> Requantize:
     """From sums ``(rows, units)``, of weights ``(units, depth)`` times inputs and the bias, to outputs.
 
@@ -113,7 +113,7 @@ def scaling(
 
 
 def require_fit(operator: Operator, given: Array, channels: int, elements: int, sizes: Pair) -> None:
-    """Raises :class:`ModelError` for an input of another shape than the weights need, or an output that is too large."""
+    """Raises :class:`ModelError` for an input of another shape than the weights need, or too large an output."""
     if given.ndim != 4 or given.shape[3] != channels:
         raise operator.error(f"expected an input of 4 dimensions and {channels} channels, found {given.shape}")
     if min(sizes) < 1 or given.shape[0] * sizes[0] * sizes[1] * elements > MAX_ELEMENTS:

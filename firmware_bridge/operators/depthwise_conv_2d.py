@@ -46,7 +46,7 @@ def depthwise_conv_2d(operator: Operator, family: Family) -> Kernel:
     if family == "S" and (len(operator.inputs) < 3 or operator.inputs[2] is None):
         raise operator.error("expected a bias, without which XNNPACK does not compute it; add one of zeros")
     bias = biases_of(operator, 2, units)
-    requantize = scaling(operator, given, weights.T, bias, operator.small_option(ACTIVATION), family)
+    requantize = scaling(operator, given, weights.T, bias, activation=operator.small_option(ACTIVATION), family=family)
     taps = weights.astype(np.int64).reshape(-1, channels, multiplier)
 
     def run(x: Array, *_: Array | None) -> Array:
@@ -78,15 +78,15 @@ def emit(step: Step, family: Family) -> Code:
     operator, given, made = step.operator, step.input, step.output
     filters = operator.constant(1, np.int8)
     assert filters is not None and filters.data is not None
-    units, channels = filters.data.shape[3], given.shape[3]
-    place = _window(operator, (given.shape[1], given.shape[2]))
+    units, (_, height, width, channels) = filters.data.shape[3], given.shape
+    place = _window(operator, (height, width))
     constants, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
     weights = filters.data.reshape(-1, units)
     blocks = np.pad(weights, ((0, 0), (0, -units % TOGETHER))).reshape(place.taps, -1, TOGETHER)
     fields = [
         ".weights = $weights, .bias = $bias",
         f".outputs = {outputs}",
-        f".window = {window_text(given.shape[1:3], channels, units // channels, place, given.zero_point)}",
+        f".window = {window_text((height, width), channels, units // channels, place, given.zero_point)}",
         f".taps = {place.taps}, .units = {units}, .rows = {place.sizes[0]}, .columns = {place.sizes[1]}",
     ]
     return Code(

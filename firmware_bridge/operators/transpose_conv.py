@@ -45,7 +45,8 @@ def transpose_conv(operator: Operator, family: Family) -> Kernel:
         )
     given, bias = operator.int8_input(GIVEN), biases_of(operator, BIAS, units)
     activation = operator.small_option(ACTIVATION)
-    requantize = scaling(operator, given, filters.data.reshape(units, -1), bias, activation, family)
+    rows = filters.data.reshape(units, -1)
+    requantize = scaling(operator, given, rows, bias, activation=activation, family=family)
     taps = filters.data.astype(np.int64)
 
     def run(shape: Array, _weights: Array, x: Array, *_: Array | None) -> Array:
@@ -57,7 +58,7 @@ def transpose_conv(operator: Operator, family: Family) -> Kernel:
         if (batch, depth) != (len(x), units):
             raise operator.error(f"an output of shape {shape.tolist()} does not fit an input of {x.shape}")
         top, left = window((height, width), kernel, strides, (1, 1), padding).before
-        reach = [(length - 1) * stride + size for length, stride, size in zip(x.shape[1:3], strides, kernel, strict=True)]
+        reach = [(x.shape[1 + axis] - 1) * strides[axis] + kernel[axis] for axis in (0, 1)]
         # With all that lies outside of the output.
         sums = np.zeros((batch, max(reach[0], top + height), max(reach[1], left + width), units), np.int64)
         values = x.astype(np.int64) - given.zero_point
@@ -111,7 +112,9 @@ def emit(step: Step, family: Family) -> Code:
             ]
             steps = (strides[0] * width * units, strides[1] * units)
             offset = (row * width + column) * units
-            calls.append(call(f"$in{GIVEN}", given, place, rows, outputs, steps, suffix=suffix, offset=offset))
+            calls.append(
+                call(f"$in{GIVEN}", given, place, rows, outputs=outputs, steps=steps, suffix=suffix, offset=offset)
+            )
             largest = max(largest, scratch_bytes(rows.shape[1]))
     return Code("\n".join(calls), tuple(constants), kernels(family), largest)
 
