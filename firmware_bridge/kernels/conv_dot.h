@@ -79,18 +79,18 @@ static const conv_operand_t *conv_operands(const int8_t *patch, int32_t size, in
 static void conv_two(const conv_operand_t *x, const int8_t *w0, const int8_t *w1, int32_t depth, const int32_t *bias,
                      int32_t *sums) {
     int32_t sum00 = bias[0], sum01 = bias[1], sum10 = bias[0], sum11 = bias[1];
-    for (const int8_t *const end = w0 + depth; w0 != end; w0 += 4, w1 += 4) {
+    for (const conv_operand_t *const end = x + depth; x != end; x += 4, w0 += 4, w1 += 4) {
         const uint32_t word0 = conv_word(w0), word1 = conv_word(w1);
-        int16x2_t first = *x++, second = *x++, part0 = conv_even(word0), part1 = conv_even(word1);
-        sum00 = __smlad(part0, first, sum00);
-        sum01 = __smlad(part1, first, sum01);
-        sum10 = __smlad(part0, second, sum10);
-        sum11 = __smlad(part1, second, sum11);
-        first = *x++, second = *x++, part0 = conv_odd(word0), part1 = conv_odd(word1);
-        sum00 = __smlad(part0, first, sum00);
-        sum01 = __smlad(part1, first, sum01);
-        sum10 = __smlad(part0, second, sum10);
-        sum11 = __smlad(part1, second, sum11);
+        const int16x2_t even0 = conv_even(word0), even1 = conv_even(word1);
+        const int16x2_t odd0 = conv_odd(word0), odd1 = conv_odd(word1);
+        sum00 = __smlad(even0, x[0], sum00);
+        sum01 = __smlad(even1, x[0], sum01);
+        sum10 = __smlad(even0, x[1], sum10);
+        sum11 = __smlad(even1, x[1], sum11);
+        sum00 = __smlad(odd0, x[2], sum00);
+        sum01 = __smlad(odd1, x[2], sum01);
+        sum10 = __smlad(odd0, x[3], sum10);
+        sum11 = __smlad(odd1, x[3], sum11);
     }
     sums[0] = sum00, sums[1] = sum01, sums[4] = sum10, sums[5] = sum11;
 }

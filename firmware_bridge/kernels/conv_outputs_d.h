@@ -5,6 +5,7 @@ typedef struct {
     const int32_t *multiplier;
     const int8_t *shift;
     int32_t zero_point, low, high;
+    int32_t plain; /* whether all shifts are to the right, and twice a sum is within int32 too */
 } conv_outputs_t;
 
 #if defined(__ARM_FEATURE_MVE)
@@ -25,18 +26,30 @@ static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, co
 static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
     const int32_t *multiplier = to->multiplier + unit;
     const int8_t *shifts = to->shift + unit;
-    const int32_t zero_point = to->zero_point, low = to->low, high = to->high;
-    for (const int32_t *const end = sums + count; sums != end; sums++) {
-        const int32_t shift = *shifts++;
-        const int32_t sum = shift > 0 ? *sums * ((int32_t)1 << shift) : *sums;
-        int32_t steps = (int32_t)(((int64_t)sum * *multiplier++ + ((int64_t)1 << 30)) >> 31);
+    const int32_t low = to->low, high = to->high;
+    const int32_t *const end = sums + count;
+    /* A right shift rounds halves up by adding 1 to twice its result; one less below zero makes them go away from zero. */
+    if (to->plain) {
+        const int32_t nudge = 2 * to->zero_point + 1;
+        do {
+            const int64_t product = (int64_t)(2 * *sums++) * *multiplier++ + ((int64_t)1 << 31);
+            const int32_t high_half = (int32_t)(product >> 32);
+            int32_t steps = (((high_half + (high_half >> 31)) >> ~*shifts++) + nudge) >> 1;
+            steps = steps < low ? low : steps;
+            *out++ = (int8_t)(steps > high ? high : steps);
+        } while (sums != end);
+        return;
+    }
+    do {
+        const int32_t shift = *shifts++, left = shift > 0 ? shift : 0;
+        const int64_t product = (int64_t)(*sums++ * ((int32_t)1 << left)) * *multiplier++ + ((int64_t)1 << 30);
+        int32_t steps = (int32_t)(product >> 31);
         if (shift < 0) {
-            /* Halves go up by adding 1 to twice the result; one less below zero makes them go away from zero. */
-            steps = (((steps + (steps >> 31)) >> (-shift - 1)) + 1) >> 1;
+            steps = (((steps + (steps >> 31)) >> ~shift) + 1) >> 1;
         }
-        steps += zero_point;
+        steps += to->zero_point;
         steps = steps < low ? low : steps;
         *out++ = (int8_t)(steps > high ? high : steps);
-    }
+    } while (sums != end);
 }
 #endif

@@ -13,6 +13,7 @@ from vedette.firmware_bridge.operators.convolution import (
     Window,
     bias_constant,
     biases_of,
+    largest_sums,
     layer_text,
     outputs_constants,
     window,
@@ -34,13 +35,20 @@ def emit(step: Step, family: Family) -> Code:
         (operator.option(fields[0], 1), operator.option(fields[1], 1)) for fields in (STRIDES, DILATIONS)
     )
     place = window((height, width), (kernel_height, kernel_width), strides, dilations, operator.small_option(PADDING))
-    scaling, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
-    rows = filters.data.reshape(units, -1)
+    rows, bias = filters.data.reshape(units, -1), biases_of(operator, 2, units)
+    scaling, outputs = outputs_constants(
+        operator,
+        given,
+        made,
+        activation=operator.small_option(ACTIVATION),
+        largest=float(largest_sums(rows, bias).max()),
+        family=family,
+    )
     return Code(
         call=call("$in0", given, place, rows, outputs=outputs, steps=(place.sizes[1] * units, units)),
         constants=(
             weights_constant("weights", rows),
-            bias_constant("bias", biases_of(operator, 2, units), rows, given.zero_point),
+            bias_constant("bias", bias, rows, given.zero_point),
             *scaling,
         ),
         kernels=kernels(family),

@@ -22,6 +22,7 @@ from vedette.runtime.inference.reference.rounding import (
     Family,
     Requantize,
     activation_bounds,
+    fixed_point,
     multipliers,
     requantizer,
 )
@@ -104,12 +105,18 @@ def scaling(
     real = multipliers(given.scale, filters.scales, output.scale, family=family, float_product=False)
     if real.max() >= MULTIPLIER_LIMIT:
         raise operator.error(f"its scales multiply sums by {real.max():g}; kernels take less than {MULTIPLIER_LIMIT:g}")
-    largest = np.abs(weights.astype(np.int64)).sum(axis=1) * 256 + np.abs(bias)
+    largest = largest_sums(weights, bias)
     # Multipliers of 1 and more shift the sum to the left first.
     if (largest * 2.0 ** np.maximum(np.frexp(real)[1], 0)).max() >= 2**31:
         raise operator.error("its sums may exceed 32 bits, where kernels differ; train with smaller weights")
     bounds = activation_bounds(activation, output.scale, output.zero_point, family=family)
     return requantizer(real, output.zero_point, bounds, family=family)
+
+
+def largest_sums(weights: Array, bias: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """What no sum exceeds of weights ``(units, depth)`` times inputs, raw or less their zero point."""
+    sums: npt.NDArray[np.int64] = np.abs(weights.astype(np.int64)).sum(axis=1) * 256 + np.abs(bias)
+    return sums
 
 
 def require_fit(operator: Operator, given: Array, channels: int, elements: int, sizes: Pair) -> None:
@@ -132,9 +139,9 @@ def bias_constant(name: str, bias: npt.NDArray[np.int64], weights: Array, zero_p
 
 
 def outputs_constants(
-    operator: Operator, given: Value, made: Value, activation: int, family: Family
+    operator: Operator, given: Value, made: Value, *, activation: int, largest: float, family: Family
 ) -> tuple[tuple[Constant, ...], str]:
-    """The constants and the initializer of a ``conv_outputs_t``."""
+    """The constants and the initializer of a ``conv_outputs_t``; no sum is beyond ``largest``."""
     filters = operator.constant(1, np.int8)
     assert filters is not None
     real = multipliers(given.scale, filters.scales, made.scale, family=family, float_product=False)
@@ -143,7 +150,11 @@ def outputs_constants(
         Constant(constant.name, padded(constant.values), constant.comment)
         for constant in multiplier_constants(real, made.shape[3], family)
     )
-    fields = [*(f".{constant.name} = ${constant.name}" for constant in constants)]
+    fields = [f".{constant.name} = ${constant.name}" for constant in constants]
+    if family == "D":
+        right = all(fixed_point(float(value))[1] < 0 for value in real)
+        plain = right and 2 * largest < 2**31
+        fields.append(f".plain = {int(plain)}")
     return constants, fields_text([*fields, f".zero_point = {made.zero_point}", f".low = {low}", f".high = {high}"])
 
 

@@ -15,6 +15,7 @@ from vedette.firmware_bridge.operators.convolution import (
     biases_of,
     check_steps,
     filters_of,
+    largest_sums,
     layer_text,
     outputs_constants,
     require_fit,
@@ -80,8 +81,15 @@ def emit(step: Step, family: Family) -> Code:
     assert filters is not None and filters.data is not None
     units, (_, height, width, channels) = filters.data.shape[3], given.shape
     place = _window(operator, (height, width))
-    constants, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
-    weights = filters.data.reshape(-1, units)
+    weights, bias = filters.data.reshape(-1, units), biases_of(operator, 2, units)
+    constants, outputs = outputs_constants(
+        operator,
+        given,
+        made,
+        activation=operator.small_option(ACTIVATION),
+        largest=float(largest_sums(weights.T, bias).max()),
+        family=family,
+    )
     blocks = np.pad(weights, ((0, 0), (0, -units % TOGETHER))).reshape(place.taps, -1, TOGETHER)
     fields = [
         ".weights = $weights, .bias = $bias",
@@ -97,7 +105,7 @@ def emit(step: Step, family: Family) -> Code:
                 blocks.transpose(1, 0, 2).reshape(-1),
                 f"blocks of {TOGETHER} of {units} outputs, in each {place.taps} places of the kernel",
             ),
-            bias_constant("bias", biases_of(operator, 2, units), weights.T, given.zero_point),
+            bias_constant("bias", bias, weights.T, given.zero_point),
             *constants,
         ),
         kernels=("conv_window", OUTPUTS[family], "depthwise_conv_2d"),

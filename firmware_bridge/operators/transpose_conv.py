@@ -18,6 +18,7 @@ from vedette.firmware_bridge.operators.convolution import (
     biases_of,
     check_steps,
     filters_of,
+    largest_sums,
     outputs_constants,
     require_fit,
     scaling,
@@ -87,7 +88,14 @@ def emit(step: Step, family: Family) -> Code:
     _, height, width, units = made.shape
     strides, bias = _strides(operator), biases_of(operator, BIAS, units)
     before = window((height, width), _kernel(operator), strides, (1, 1), operator.small_option(PADDING)).before
-    scaling_constants, outputs = outputs_constants(operator, given, made, operator.small_option(ACTIVATION), family)
+    scaling_constants, outputs = outputs_constants(
+        operator,
+        given,
+        made,
+        activation=operator.small_option(ACTIVATION),
+        largest=float(largest_sums(filters.data.reshape(units, -1), bias).max()),
+        family=family,
+    )
     calls: list[str] = []
     constants: list[Constant] = list(scaling_constants)
     largest = 0
