@@ -13,6 +13,7 @@ from vedette.firmware_bridge.operators.convolution import (
     Window,
     bias_constant,
     biases_of,
+    image,
     largest_sums,
     layer_text,
     outputs_constants,
@@ -30,7 +31,7 @@ def emit(step: Step, family: Family) -> Code:
     filters = operator.constant(1, np.int8)
     assert filters is not None and filters.data is not None
     units, kernel_height, kernel_width, _ = filters.data.shape
-    _, height, width, _ = given.shape
+    height, width, _ = image(operator, given)
     strides, dilations = (
         (operator.option(fields[0], 1), operator.option(fields[1], 1)) for fields in (STRIDES, DILATIONS)
     )

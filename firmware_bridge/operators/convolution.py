@@ -119,12 +119,24 @@ def largest_sums(weights: Array, bias: npt.NDArray[np.int64]) -> npt.NDArray[np.
     return sums
 
 
-def require_fit(operator: Operator, given: Array, channels: int, elements: int, sizes: Pair) -> None:
-    """Raises :class:`ModelError` for an input of another shape than the weights need, or too large an output."""
+def require_input(operator: Operator, given: Array, channels: int) -> None:
+    """Raises :class:`ModelError` for an input of another shape than the weights need."""
     if given.ndim != 4 or given.shape[3] != channels:
         raise operator.error(f"expected an input of 4 dimensions and {channels} channels, found {given.shape}")
-    if min(sizes) < 1 or given.shape[0] * sizes[0] * sizes[1] * elements > MAX_ELEMENTS:
+
+
+def require_fit(operator: Operator, given: Array, sizes: Pair, *elements: int) -> None:
+    """Raises :class:`ModelError` for outputs of no size, or more ``elements`` of an array than memory is meant for."""
+    if min(sizes) < 1 or max(elements) > MAX_ELEMENTS:
         raise operator.error(f"an input of shape {given.shape} does not fit its kernel")
+
+
+def image(operator: Operator, given: Value) -> tuple[int, int, int]:
+    """Height, width and channels of the input that the C takes. Raises :class:`ModelError` for several at once."""
+    batch, height, width, channels = given.shape
+    if batch != 1:
+        raise operator.error(f"expected a batch of 1, found {batch}; reshape to more rows or columns instead")
+    return height, width, channels
 
 
 def padded(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

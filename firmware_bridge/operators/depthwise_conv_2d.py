@@ -15,10 +15,12 @@ from vedette.firmware_bridge.operators.convolution import (
     biases_of,
     check_steps,
     filters_of,
+    image,
     largest_sums,
     layer_text,
     outputs_constants,
     require_fit,
+    require_input,
     scaling,
     window,
     window_text,
@@ -51,18 +53,18 @@ def depthwise_conv_2d(operator: Operator, family: Family) -> Kernel:
     taps = weights.astype(np.int64).reshape(-1, channels, multiplier)
 
     def run(x: Array, *_: Array | None) -> Array:
-        if x.ndim != 4:
-            raise operator.error(f"expected an input of 4 dimensions, found {x.shape}")
+        require_input(operator, x, channels)
         place = _window(operator, (x.shape[1], x.shape[2]))
-        require_fit(operator, x, channels, units, place.sizes)
         (top, left), (rows, columns) = place.before, place.sizes
         reach = [
-            (size - 1) * stride + (kernel - 1) * dilation + 1
-            for size, stride, kernel, dilation in zip(
-                place.sizes, place.strides, place.kernel, place.dilations, strict=True
-            )
+            (place.sizes[axis] - 1) * place.strides[axis] + (place.kernel[axis] - 1) * place.dilations[axis] + 1
+            for axis in (0, 1)
         ]
-        wide = np.zeros((len(x), max(reach[0], top + x.shape[1]), max(reach[1], left + x.shape[2]), channels), np.int64)
+        height, width = max(reach[0], top + x.shape[1]), max(reach[1], left + x.shape[2])
+        require_fit(
+            operator, x, place.sizes, len(x) * height * width * channels, len(x) * rows * columns * units * place.taps
+        )
+        wide = np.zeros((len(x), height, width, channels), np.int64)
         wide[:, top : top + x.shape[1], left : left + x.shape[2]] = x.astype(np.int64) - given.zero_point
         sums = np.zeros((len(x), rows, columns, channels, multiplier), np.int64)
         for number, weight in enumerate(taps):
@@ -79,7 +81,7 @@ def emit(step: Step, family: Family) -> Code:
     operator, given, made = step.operator, step.input, step.output
     filters = operator.constant(1, np.int8)
     assert filters is not None and filters.data is not None
-    units, (_, height, width, channels) = filters.data.shape[3], given.shape
+    units, (height, width, channels) = filters.data.shape[3], image(operator, given)
     place = _window(operator, (height, width))
     weights, bias = filters.data.reshape(-1, units), biases_of(operator, 2, units)
     constants, outputs = outputs_constants(

@@ -18,9 +18,11 @@ from vedette.firmware_bridge.operators.convolution import (
     biases_of,
     check_steps,
     filters_of,
+    image,
     largest_sums,
     outputs_constants,
     require_fit,
+    require_input,
     scaling,
     window,
 )
@@ -31,10 +33,15 @@ from vedette.runtime.inference.reference.rounding import Family
 PADDING, STRIDES, ACTIVATION = 0, (2, 1), 3
 # Inputs: the output's shape, weights, activation, bias.
 SHAPE, WEIGHTS, GIVEN, BIAS = range(4)
+# Each is a call in C.
+MOST_PHASES = 64
 
 
 def transpose_conv(operator: Operator, family: Family) -> Kernel:
-    """Input ``(batch, height, width, channels)``; weights ``(units, height, width, channels)``."""
+    """Input ``(batch, height, width, channels)``; weights ``(units, height, width, channels)``.
+
+    The output has a size of which a convolution with the same kernel and strides would make the input's.
+    """
     filters = filters_of(operator, "(units, height, width, channels)", axis=0)
     assert filters.data is not None
     units, *_, channels = filters.data.shape
@@ -46,22 +53,30 @@ def transpose_conv(operator: Operator, family: Family) -> Kernel:
         )
     given, bias = operator.int8_input(GIVEN), biases_of(operator, BIAS, units)
     activation = operator.small_option(ACTIVATION)
-    rows = filters.data.reshape(units, -1)
-    requantize = scaling(operator, given, rows, bias, activation=activation, family=family)
+    flat = filters.data.reshape(units, -1)
+    requantize = scaling(operator, given, flat, bias, activation=activation, family=family)
     taps = filters.data.astype(np.int64)
 
     def run(shape: Array, _weights: Array, x: Array, *_: Array | None) -> Array:
         if shape.dtype != np.int32 or shape.shape != (4,) or x.ndim != 4:
             raise operator.error(f"expected the shape of an output of 4 dimensions, found {shape.tolist()}")
+        require_input(operator, x, channels)
         batch, height, width, depth = (int(length) for length in shape)
-        _require_size(operator, (height, width), (x.shape[1], x.shape[2]))
-        require_fit(operator, x, channels, units, (height, width))
-        if (batch, depth) != (len(x), units):
-            raise operator.error(f"an output of shape {shape.tolist()} does not fit an input of {x.shape}")
-        top, left = window((height, width), kernel, strides, (1, 1), padding).before
-        reach = [(x.shape[1 + axis] - 1) * strides[axis] + kernel[axis] for axis in (0, 1)]
-        # With all that lies outside of the output.
-        sums = np.zeros((batch, max(reach[0], top + height), max(reach[1], left + width), units), np.int64)
+        place = window((height, width), kernel, strides, (1, 1), padding)
+        if (batch, *place.sizes, depth) != (*x.shape[:3], units):
+            raise operator.error(
+                f"an output of shape {shape.tolist()} does not fit an input of shape {x.shape}, a kernel of {kernel} "
+                f"and strides of {strides}"
+            )
+        top, left = place.before
+        # The output with all that lies outside of it.
+        rows, columns = (
+            max((x.shape[1 + axis] - 1) * strides[axis] + kernel[axis], place.before[axis] + int(shape[1 + axis]))
+            for axis in (0, 1)
+        )
+        products = batch * x.shape[1] * x.shape[2] * place.taps * units
+        require_fit(operator, x, (height, width), batch * rows * columns * units, products)
+        sums = np.zeros((batch, rows, columns, units), np.int64)
         values = x.astype(np.int64) - given.zero_point
         for i in range(kernel[0]):
             for j in range(kernel[1]):
@@ -85,8 +100,12 @@ def emit(step: Step, family: Family) -> Code:
     operator, given, made = step.operator, step.inputs[GIVEN], step.output
     filters = operator.constant(WEIGHTS, np.int8)
     assert given is not None and filters is not None and filters.data is not None
+    image(operator, given)
     _, height, width, units = made.shape
     strides, bias = _strides(operator), biases_of(operator, BIAS, units)
+    phases = min(strides[0], height) * min(strides[1], width)
+    if phases > MOST_PHASES:
+        raise operator.error(f"strides {strides} make {phases} convolutions of it, expected at most {MOST_PHASES}")
     before = window((height, width), _kernel(operator), strides, (1, 1), operator.small_option(PADDING)).before
     scaling_constants, outputs = outputs_constants(
         operator,
@@ -150,16 +169,6 @@ def _phase(phase: int, before: int, stride: int, length: int, kernel: int) -> _P
 
 def _places(weights: npt.NDArray[np.int8], places: list[int], axis: int) -> npt.NDArray[np.int8]:
     return np.take(weights, places, axis) if places else np.zeros_like(np.take(weights, [0], axis))
-
-
-def _require_size(operator: Operator, lengths: Pair, given: Pair) -> None:
-    """An output has the size of which a convolution with these strides would make the input."""
-    kernel, strides = _kernel(operator), _strides(operator)
-    if window(lengths, kernel, strides, (1, 1), operator.small_option(PADDING)).sizes != given:
-        raise operator.error(
-            f"an output of {lengths[0]} x {lengths[1]} does not fit an input of {given[0]} x {given[1]}, a kernel of "
-            f"{kernel} and strides of {strides}"
-        )
 
 
 def _kernel(operator: Operator) -> Pair:

@@ -95,6 +95,7 @@ def test_a_padded_place_counts_as_nothing(family: Family) -> None:
 
 SAME = {"padding": 0, "strideH": 1, "strideW": 1}
 VALID = {**SAME, "padding": 1}
+DILATED = {**SAME, "dilationWFactor": 2**31 - 1}
 
 
 def small(kind: str, **changes: object) -> Convolution:
@@ -118,12 +119,21 @@ def small(kind: str, **changes: object) -> Convolution:
         ),
         (small("DEPTHWISE_CONV_2D", bias=None), "expected a bias"),
         (small("DEPTHWISE_CONV_2D", options={**VALID, "depthMultiplier": 1, "strideW": 0}), "strides and dilations"),
+        (
+            small("DEPTHWISE_CONV_2D", options={**DILATED, "depthMultiplier": 1}),
+            "does not fit its kernel",
+        ),
+        (small("CONV_2D", options=DILATED), "does not fit"),
         (small("DEPTHWISE_CONV_2D", shape=(1, 1, 2)), "does not fit its kernel"),
-        (small("TRANSPOSE_CONV", output=(1, 1, 6, 2)), "an output of 1 x 6 does not fit an input of 1 x 4"),
+        (small("TRANSPOSE_CONV", output=(1, 1, 6, 2)), "does not fit an input"),
         (small("TRANSPOSE_CONV", output=(1, 1, 5, 3)), "does not fit an input"),
         (small("TRANSPOSE_CONV", options={**SAME, "strideW": 3}, output=(1, 1, 12, 2)), "use padding VALID"),
         (small("TRANSPOSE_CONV", options={**VALID, "fusedActivationFunction": 4}), "fused activation 4"),
         (small("TRANSPOSE_CONV", input_scale=100.0, weight_scales=np.array([1.0])), "multiply sums by 1000"),
+        (
+            small("TRANSPOSE_CONV", options={**VALID, "strideW": 99}, output=(1, 1, 300, 2)),
+            "make 99 convolutions",
+        ),
         (small("TRANSPOSE_CONV", bias=np.full(2, 2**31 - 1)), "exceed 32 bits"),
         (small("CONV_2D", options={**VALID, "padding": 2}), "padding 2"),
     ],
