@@ -1,3 +1,10 @@
+/* A product that is fused with a sum rounds once instead of twice: other bits. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#else
+#pragma STDC FP_CONTRACT OFF
+#endif
 /* Softmax of rows, rounding family S: exponentials of differences to the largest from a table, halves away from zero. */
 static void softmax(const int8_t *in, int8_t *out, int32_t rows, int32_t depth, const float *table, float scale) {
     for (int32_t row = 0; row < rows; row++) {
@@ -21,3 +28,6 @@ static void softmax(const int8_t *in, int8_t *out, int32_t rows, int32_t depth, 
         out += depth;
     }
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif

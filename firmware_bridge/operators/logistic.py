@@ -4,8 +4,8 @@ D: ``SigmoidPrepare`` in ``tensorflow/lite/kernels/activations.cc`` with ``LUTPo
 common.h``: all in float32, halves away from zero. S: ``SigmoidOp`` in XNNPACK's ``src/reference/unary-elementwise.cc``,
 of which its lookup table is made: the exponential in float64, halves to even.
 
-TFLite Micro computes this operator in fixed point (``reference/integer_ops/logistic.h``); its outputs may differ from
-those of D by one step.
+TFLite Micro computes this operator in fixed point (``reference/integer_ops/logistic.h``): the same outputs but for a
+few of inputs with large scales, by one step.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from vedette.runtime.inference.reference.rounding import MULTIPLIER_LIMIT, Famil
 
 # Field of ReducerOptions.
 KEEP_DIMENSIONS = 0
-# Elements whose sum, less their zero points, is in int32 for certain, also after a shift to the left.
-LARGEST = 2**14
+# Elements whose sum, less their zero points, is in int32 for certain. Multipliers that shift it to the left are those
+# of so few elements that it stays there.
+LARGEST = 2**22
 
 
 def axes(operator: Operator, dimensions: int) -> tuple[int, ...]:

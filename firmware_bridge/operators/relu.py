@@ -1,7 +1,8 @@
 """RELU, RELU6 and RELU_N1_TO_1 where they are operators of their own, as ``tensorflow/lite/kernels/activations.cc``.
 
 ``QuantizedReluX`` with ``reference_ops::ReluX``: the input less its zero point times the scales' quotient, in 31-bit
-fixed point, clamped. XNNPACK takes none of them in int8, so that ai-edge-litert runs the same kernel (S).
+fixed point, clamped. XNNPACK takes none of them in int8, so that ai-edge-litert runs the same kernel (S). TFLite
+Micro's RELU6 clamps only, which is the same where input and output have one scale and zero point.
 """
 
 from __future__ import annotations

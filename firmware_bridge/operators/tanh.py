@@ -4,8 +4,7 @@ D: ``TanhPrepare`` in ``tensorflow/lite/kernels/activations.cc`` with ``LUTPopul
 S: ``TanHOp`` in XNNPACK's ``src/reference/unary-elementwise.cc``. Both in float32, with halves away from zero in D and
 to even in S.
 
-TFLite Micro computes this operator in fixed point (``reference/integer_ops/tanh.h``); its outputs may differ from
-those of D by one step.
+TFLite Micro computes this operator in fixed point (``reference/integer_ops/tanh.h``); no other output was found.
 """
 
 from __future__ import annotations

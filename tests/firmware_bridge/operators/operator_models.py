@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -194,8 +194,11 @@ def tflite_runtime(cases: Sequence[tuple[bytes, list[Array]]], folder: Path) -> 
         return [outputs[f"y{number}"] for number in range(len(cases))]
 
 
-def c_outputs(cases: list[Case], family: Family, folder: Path) -> list[Array]:
-    """What the C of all cases gives, in one program with sanitizers, each tensor in memory of just its size."""
+def c_outputs(cases: list[Case], family: Family, folder: Path, *flags: str) -> list[Array]:
+    """What the C of all cases gives, in one program, each tensor in memory of just its size.
+
+    With sanitizers, or with ``flags`` for the compiler instead.
+    """
     kernels: dict[str, None] = {}
     functions, runs, shapes = [], [], []
     for number, each in enumerate(cases):
@@ -210,6 +213,7 @@ def c_outputs(cases: list[Case], family: Family, folder: Path) -> list[Array]:
     )
     (folder / "cases.c").write_text(source, encoding="utf-8")
     toolchain = host_toolchain(sanitize=True)
+    toolchain = replace(toolchain, flags=flags) if flags else toolchain
     program = toolchain.link(
         [toolchain.compile(folder / "cases.c", [folder], folder / "cases.o")], [], folder / "cases"
     )

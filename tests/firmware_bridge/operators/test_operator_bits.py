@@ -64,6 +64,17 @@ def test_c_gives_the_bytes_of_the_reference(name: str, family: Family, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiler_that_may_fuse_products_and_sums_gives_the_same_bytes(family: Family, tmp_path: Path) -> None:
+    if " fma " not in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace"):
+        pytest.skip("this processor does not fuse")
+    found = [each for name in OPERATORS for each in cases(name, 30)]
+    told = c_outputs(found, family, tmp_path, "-O3", "-mfma", "-ffp-contract=fast")
+    for each, outputs in zip(found, told, strict=True):
+        np.testing.assert_array_equal(outputs, each.reference(family), err_msg=str(each.model))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
 def test_all_pairs_of_bytes_are_as_in_interpreters_and_in_c(name: str, tmp_path: Path) -> None:
     found = all_pairs(name)
