@@ -63,15 +63,31 @@ def test_c_gives_the_bytes_of_the_reference(name: str, family: Family, tmp_path:
         np.testing.assert_array_equal(outputs, each.reference(family), err_msg=str(each.model))
 
 
+def near_halves() -> list[Case]:
+    """A mean and a softmax in which a product that is not rounded before it is added to gives another byte in S."""
+    given, axis = Tensor((1, 51), 0.028925927355885506, 35), Tensor((1,), data=np.array([1], np.int32))
+    mean = Model("MEAN", (given, axis), Tensor((1,), 0.004050739575177431, -109), "Reducer", {}, version=2)
+    values = np.full((1, 1, 51), 57, np.int8)
+    values[0, 0, 0] += 10
+    given = Tensor((1, 6), 0.014384929090738297)
+    softmax = Model("SOFTMAX", (given,), Tensor((1, 6), 2.0**-8, -128), "Softmax", {"beta": 1.0}, version=2)
+    return [Case(mean, [values]), Case(softmax, [(127 - np.array([[[0, 39, 236, 163, 241, 69]]])).astype(np.int8)])]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_compiler_that_may_fuse_products_and_sums_gives_the_same_bytes(family: Family, tmp_path: Path) -> None:
     if " fma " not in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace"):
         pytest.skip("this processor does not fuse")
-    found = [each for name in OPERATORS for each in cases(name, 30)]
+    found = [*near_halves(), *(each for name in OPERATORS for each in cases(name, 12))]
     told = c_outputs(found, family, tmp_path, "-O3", "-mfma", "-ffp-contract=fast")
     for each, outputs in zip(found, told, strict=True):
         np.testing.assert_array_equal(outputs, each.reference(family), err_msg=str(each.model))
+
+
+def test_products_are_rounded_before_they_are_added_to_as_in_ai_edge_litert() -> None:
+    for each in near_halves():
+        np.testing.assert_array_equal(each.reference("S"), each.litert())
 
 
 @pytest.mark.slow
