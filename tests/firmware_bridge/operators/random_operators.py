@@ -8,10 +8,10 @@ import numpy as np
 from operator_models import Model, Tensor
 
 
-def scale(rng: np.random.Generator, low: float = -7.0, high: float = 1.0) -> float:
-    """A float32 scale; powers of two, half of the time, make exact halves."""
+def scale(rng: np.random.Generator, low: float = -7.0, high: float = 1.0, *, times: float = 1.0) -> float:
+    """A float32 scale, ``times`` two to a power; whole powers, half of the time, make exact halves."""
     exponent = rng.uniform(low, high)
-    return float(np.float32(2.0 ** (exponent if rng.random() < 0.5 else round(exponent))))
+    return float(np.float32(times * 2.0 ** (exponent if rng.random() < 0.5 else round(exponent))))
 
 
 def zero(rng: np.random.Generator) -> int:
@@ -26,7 +26,7 @@ def table(name: str) -> Callable[[np.random.Generator], Model]:
         shape = (1, *rng.integers(1, 6, int(rng.integers(1, 4))).tolist(), 64)
         given = Tensor(shape, scale(rng), zero(rng))
         fixed = {"LOGISTIC": (2.0**-8, -128), "TANH": (2.0**-7, 0)}
-        quantization = fixed.get(name, (float(np.float32(given.scale * 2.0 ** rng.uniform(-3, 3))), zero(rng)))
+        quantization = fixed.get(name, (scale(rng, -3, 3, times=given.scale), zero(rng)))
         return Model(name, (given,), Tensor(shape, *quantization))
 
     return model
@@ -48,9 +48,9 @@ def binary(name: str) -> Callable[[np.random.Generator], Model]:
                 )
                 shapes[one] = tuple(few)
         scales = [scale(rng), 0.0]
-        scales[1] = float(np.float32(scales[0] * 2.0 ** rng.uniform(-6, 6)))
+        scales[1] = scale(rng, -6, 6, times=scales[0])
         out = max(scales) if name != "MUL" else scales[0] * scales[1] * 128
-        made = Tensor(np.broadcast_shapes(*shapes), float(np.float32(out * 2.0 ** rng.uniform(-2, 2))), zero(rng))
+        made = Tensor(np.broadcast_shapes(*shapes), scale(rng, -2, 2, times=out), zero(rng))
         # What converters make constant is never of more dimensions than the activation.
         constant = (
             int(rng.integers(4)) if len(shapes[0]) == len(shapes[1]) else int(np.argmin([len(s) for s in shapes]))
@@ -79,7 +79,7 @@ def pool(name: str) -> Callable[[np.random.Generator], Model]:
         least = window if padding else [1, 1]
         size = [int(low + rng.integers(0, 8)) for low in least]
         batch, channels = int(rng.choice([1, 1, 2])), int(rng.integers(1, 9))
-        same = (scale(rng), zero(rng))
+        same = (scale(rng, -5, 4), zero(rng))
         sides = [
             -(-n // step) if padding == 0 else (n - each) // step + 1
             for n, each, step in zip(size, window, stride, strict=True)
@@ -107,7 +107,7 @@ def mean(rng: np.random.Generator) -> Model:
     keep = bool(rng.integers(2))
     left = tuple(1 if axis in over else size for axis, size in enumerate(shape) if keep or axis not in over)
     given = Tensor(shape, scale(rng), zero(rng))
-    made = Tensor(left, float(np.float32(given.scale * 2.0 ** rng.uniform(-5, 3))), zero(rng))
+    made = Tensor(left, scale(rng, -5, 3, times=given.scale), zero(rng))
     negative = np.where(rng.random(len(over)) < 0.3, over - len(shape), over).astype(np.int32)
     axes = Tensor((len(over),), data=negative)
     return Model("MEAN", (given, axes), made, "Reducer", {"keepDims": keep}, version=2)

@@ -90,6 +90,21 @@ def test_products_are_rounded_before_they_are_added_to_as_in_ai_edge_litert() ->
         np.testing.assert_array_equal(each.reference("S"), each.litert())
 
 
+@pytest.mark.parametrize(("name", "window", "stride"), [
+    ("MAX_POOL_2D", 2, 1), ("MAX_POOL_2D", 1, 1), ("MAX_POOL_2D", 1, 2), ("MAX_POOL_2D", 2, 3), ("AVERAGE_POOL_2D", 2, 1),
+])  # fmt: skip
+def test_bounds_of_fused_activations_at_a_half_are_those_of_whichever_kernel_runs(
+    name: str, window: int, stride: int, tmp_path: Path
+) -> None:
+    """6 in steps of 12 is one step in TFLite's kernels, none in XNNPACK, which takes not every window."""
+    fields = {"padding": 0, "filterHeight": window, "filterWidth": window, "strideH": stride, "strideW": stride}
+    given, made = (Tensor((1, side, side, 2), 12.0, 0) for side in (4, -(-4 // stride)))
+    model = Model(name, (given,), made, "Pool2D", {**fields, "fusedActivationFunction": 3}, version=2)
+    found = Case(model, [np.full((1, *given.shape), 9, np.int8)])
+    np.testing.assert_array_equal(found.reference("S"), found.litert())
+    np.testing.assert_array_equal(found.reference("D"), tflite_runtime([(model.bytes, found.inputs)], tmp_path)[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
 def test_all_pairs_of_bytes_are_as_in_interpreters_and_in_c(name: str, tmp_path: Path) -> None:
