@@ -90,9 +90,16 @@ def test_products_are_rounded_before_they_are_added_to_as_in_ai_edge_litert() ->
         np.testing.assert_array_equal(each.reference("S"), each.litert())
 
 
-@pytest.mark.parametrize(("name", "window", "stride"), [
-    ("MAX_POOL_2D", 2, 1), ("MAX_POOL_2D", 1, 1), ("MAX_POOL_2D", 1, 2), ("MAX_POOL_2D", 2, 3), ("AVERAGE_POOL_2D", 2, 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "window", "stride"),
+    [
+        ("MAX_POOL_2D", 2, 1),
+        ("MAX_POOL_2D", 1, 1),
+        ("MAX_POOL_2D", 1, 2),
+        ("MAX_POOL_2D", 2, 3),
+        ("AVERAGE_POOL_2D", 2, 1),
+    ],
+)
 def test_bounds_of_fused_activations_at_a_half_are_those_of_whichever_kernel_runs(
     name: str, window: int, stride: int, tmp_path: Path
 ) -> None:
