@@ -8,7 +8,7 @@ typedef struct {
     int32_t size, depth, units, rows, columns, row_step, column_step;
 } conv_2d_t;
 
-static void conv_2d(const conv_2d_t *layer, const int8_t *in, int8_t *out, void *scratch) {
+CONV_APART static void conv_2d(const conv_2d_t *layer, const int8_t *in, int8_t *out, void *scratch) {
     const int32_t size = layer->size, depth = layer->depth, step = layer->column_step;
     int8_t *const patch = (int8_t *)scratch + 4 * depth;
     for (int32_t row = 0; row < layer->rows; row++) {
@@ -26,7 +26,7 @@ static void conv_2d(const conv_2d_t *layer, const int8_t *in, int8_t *out, void 
                 conv_dot(x, weights, depth, size, rows, layer->bias + unit, sums);
                 weights += 4 * depth;
                 for (int32_t i = 0; i < count; i++) {
-                    conv_store(&layer->outputs, unit, rows, sums + 4 * i, to + i * step + unit);
+                    conv_store(&layer->outputs, sums + 4 * i, rows, to + i * step + unit, unit);
                 }
             }
             to += CONV_POSITIONS * step;

@@ -76,7 +76,7 @@ static const conv_operand_t *conv_operands(const int8_t *patch, int32_t size, in
     return (const conv_operand_t *)scratch;
 }
 
-static void conv_two(const conv_operand_t *x, const int8_t *w0, const int8_t *w1, int32_t depth, const int32_t *bias,
+CONV_APART static void conv_two(const conv_operand_t *x, const int8_t *w0, const int8_t *w1, int32_t depth, const int32_t *bias,
                      int32_t *sums) {
     int32_t sum00 = bias[0], sum01 = bias[1], sum10 = bias[0], sum11 = bias[1];
     for (const conv_operand_t *const end = x + depth; x != end; x += 4, w0 += 4, w1 += 4) {
@@ -115,7 +115,7 @@ static const conv_operand_t *conv_operands(const int8_t *patch, int32_t size, in
     return patch;
 }
 
-static void conv_dot(const conv_operand_t *x, const int8_t *w0, int32_t depth, int32_t size, int32_t rows,
+CONV_APART static void conv_dot(const conv_operand_t *x, const int8_t *w0, int32_t depth, int32_t size, int32_t rows,
                      const int32_t *bias, int32_t *sums) {
     const int8_t *w1 = rows > 1 ? w0 + depth : w0, *w2 = rows > 2 ? w1 + depth : w0, *w3 = rows > 3 ? w2 + depth : w0;
     int32_t sum0 = bias[0], sum1 = bias[1], sum2 = bias[2], sum3 = bias[3];

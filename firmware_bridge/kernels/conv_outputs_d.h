@@ -12,7 +12,7 @@ typedef struct {
 #include <arm_mve.h>
 
 /* VQRDMULH is the first rounding. VRSHL rounds halves up; one less below zero makes it round them away from zero. */
-static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+static void conv_store(const conv_outputs_t *to, const int32_t *sums, int32_t count, int8_t *out, int32_t unit) {
     const int32x4_t shift = vldrbq_s32(to->shift + unit), zero = vdupq_n_s32(0);
     const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero);
     const int32x4_t multiplier = vldrwq_s32(to->multiplier + unit);
@@ -23,33 +23,36 @@ static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, co
     vstrbq_p_s32(out, steps, vctp32q((uint32_t)count));
 }
 #else
-static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+/* A right shift rounds halves up by adding 1 to twice its result; one less below zero makes them go away from zero. */
+CONV_APART static void conv_store_plain(const conv_outputs_t *to, const int32_t *sums, int32_t count, int8_t *out, int32_t unit) {
     const int32_t *multiplier = to->multiplier + unit;
-    const int8_t *shifts = to->shift + unit;
-    const int32_t low = to->low, high = to->high;
+    const int8_t *shift = to->shift + unit;
+    const int32_t low = to->low, high = to->high, nudge = 2 * to->zero_point + 1;
     const int32_t *const end = sums + count;
-    /* A right shift rounds halves up by adding 1 to twice its result; one less below zero makes them go away from zero. */
+    do {
+        const int64_t product = (int64_t)(2 * *sums++) * *multiplier++ + ((int64_t)1 << 31);
+        const int32_t half = (int32_t)(product >> 32);
+        int32_t steps = (((half + (half >> 31)) >> ~*shift++) + nudge) >> 1;
+        steps = steps < low ? low : steps;
+        steps = steps > high ? high : steps;
+        *out++ = (int8_t)steps;
+    } while (sums != end);
+}
+
+static void conv_store(const conv_outputs_t *to, const int32_t *sums, int32_t count, int8_t *out, int32_t unit) {
     if (to->plain) {
-        const int32_t nudge = 2 * to->zero_point + 1;
-        do {
-            const int64_t product = (int64_t)(2 * *sums++) * *multiplier++ + ((int64_t)1 << 31);
-            const int32_t high_half = (int32_t)(product >> 32);
-            int32_t steps = (((high_half + (high_half >> 31)) >> ~*shifts++) + nudge) >> 1;
-            steps = steps < low ? low : steps;
-            *out++ = (int8_t)(steps > high ? high : steps);
-        } while (sums != end);
+        conv_store_plain(to, sums, count, out, unit);
         return;
     }
-    do {
-        const int32_t shift = *shifts++, left = shift > 0 ? shift : 0;
-        const int64_t product = (int64_t)(*sums++ * ((int32_t)1 << left)) * *multiplier++ + ((int64_t)1 << 30);
-        int32_t steps = (int32_t)(product >> 31);
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t shift = to->shift[unit + i], left = shift > 0 ? shift : 0;
+        const int64_t product = (int64_t)(sums[i] * ((int32_t)1 << left)) * to->multiplier[unit + i];
+        int32_t steps = (int32_t)((product + ((int64_t)1 << 30)) >> 31);
         if (shift < 0) {
             steps = (((steps + (steps >> 31)) >> ~shift) + 1) >> 1;
         }
         steps += to->zero_point;
-        steps = steps < low ? low : steps;
-        *out++ = (int8_t)(steps > high ? high : steps);
-    } while (sums != end);
+        out[i] = (int8_t)(steps < to->low ? to->low : steps > to->high ? to->high : steps);
+    }
 }
 #endif

@@ -10,7 +10,7 @@ typedef struct {
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
 #include <arm_mve.h>
 
-static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+static void conv_store(const conv_outputs_t *to, const int32_t *sums, int32_t count, int8_t *out, int32_t unit) {
     const int32_t zero = 0x4B400000 - to->zero_point;
     const float32x4_t product = vmulq_f32(vcvtq_f32_s32(vldrwq_s32(sums)), vldrwq_f32(to->multiplier + unit));
     int32x4_t bits = vreinterpretq_s32_f32(vaddq_f32(product, vdupq_n_f32(12582912.0f)));
@@ -18,7 +18,7 @@ static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, co
     vstrbq_p_s32(out, vsubq_n_s32(bits, zero), vctp32q((uint32_t)count));
 }
 #else
-static void conv_store(const conv_outputs_t *to, int32_t unit, int32_t count, const int32_t sums[4], int8_t *out) {
+CONV_APART static void conv_store(const conv_outputs_t *to, const int32_t *sums, int32_t count, int8_t *out, int32_t unit) {
     const float *multiplier = to->multiplier + unit;
     const int32_t zero = 0x4B400000 - to->zero_point;
     const int32_t low = zero + to->low, high = zero + to->high;

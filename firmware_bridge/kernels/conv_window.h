@@ -1,5 +1,12 @@
 #include <string.h>
 
+#if defined(__GNUC__)
+/* A function of its own has all registers for its loop. */
+#define CONV_APART __attribute__((noinline))
+#else
+#define CONV_APART
+#endif
+
 /* How a kernel goes over an input of height x width x channels. Every channel stands `repeats` times in a patch. */
 typedef struct {
     int32_t height, width, channels, repeats;

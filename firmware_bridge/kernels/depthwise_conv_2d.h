@@ -35,7 +35,7 @@ static void depthwise_sums(const int8_t *x, int32_t step, int32_t count, const i
 #endif
 }
 
-static void depthwise_conv_2d(const depthwise_conv_2d_t *layer, const int8_t *in, int8_t *out, int8_t *scratch) {
+CONV_APART static void depthwise_conv_2d(const depthwise_conv_2d_t *layer, const int8_t *in, int8_t *out, int8_t *scratch) {
     for (int32_t row = 0; row < layer->rows; row++) {
         for (int32_t column = 0; column < layer->columns; column++) {
             const int8_t *x = conv_patch(&layer->window, in, row, column, scratch);
@@ -44,7 +44,7 @@ static void depthwise_conv_2d(const depthwise_conv_2d_t *layer, const int8_t *in
                 const int32_t rest = layer->units - unit, count = rest < 4 ? rest : 4;
                 int32_t sums[4];
                 depthwise_sums(x + unit, layer->units, count, w, layer->taps, layer->bias + unit, sums);
-                conv_store(&layer->outputs, unit, count, sums, out + unit);
+                conv_store(&layer->outputs, sums, count, out + unit, unit);
                 w += 4 * layer->taps;
             }
             out += layer->units;
