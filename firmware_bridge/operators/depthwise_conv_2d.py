@@ -46,8 +46,6 @@ def depthwise_conv_2d(operator: Operator, family: Family) -> Kernel:
         raise operator.error(f"weights of shape {filters.shape} do not fit a depth multiplier of {multiplier}")
     channels = units // multiplier
     given, weights = operator.int8_input(), filters.data.reshape(-1, units)
-    if family == "S" and (len(operator.inputs) < 3 or operator.inputs[2] is None):
-        raise operator.error("expected a bias, without which XNNPACK does not compute it; add one of zeros")
     bias = biases_of(operator, 2, units)
     requantize = scaling(operator, given, weights.T, bias, activation=operator.small_option(ACTIVATION), family=family)
     taps = weights.astype(np.int64).reshape(-1, channels, multiplier)
@@ -128,4 +126,5 @@ def _window(operator: Operator, lengths: Pair) -> Window:
     return window(lengths, kernel, *_steps(operator), operator.small_option(PADDING))
 
 
-DEPTHWISE_CONV_2D = OperatorKind(Support(version=7, required=2, inputs=3), depthwise_conv_2d, emit)
+# Interpreters take none without a bias.
+DEPTHWISE_CONV_2D = OperatorKind(Support(version=7, required=3, inputs=3), depthwise_conv_2d, emit)

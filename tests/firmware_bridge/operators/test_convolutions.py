@@ -117,7 +117,7 @@ def small(kind: str, **changes: object) -> Convolution:
             small("DEPTHWISE_CONV_2D", options={**VALID, "depthMultiplier": 2}),
             "4 dimensions and 1 channels",
         ),
-        (small("DEPTHWISE_CONV_2D", bias=None), "expected a bias"),
+        (small("DEPTHWISE_CONV_2D", bias=None), "expected 3 to 3 inputs"),
         (small("DEPTHWISE_CONV_2D", options={**VALID, "depthMultiplier": 1, "strideW": 0}), "strides and dilations"),
         (
             small("DEPTHWISE_CONV_2D", options={**DILATED, "depthMultiplier": 1}),
