@@ -10,7 +10,7 @@ static void fully_connected(const int8_t *in, int8_t *out, void *scratch, int32_
         for (int32_t unit = 0; unit < units; unit += 4) {
             const int32_t count = units - unit < 4 ? units - unit : 4;
             dot_4(x, w, depth, bias + unit, sums);
-            requantize_row(sums, count, multiplier + unit, shift + unit, zero_point, low, high, out + unit);
+            outputs(sums, count, multiplier + unit, shift + unit, zero_point, low, high, out + unit);
             w += 4 * ((depth + 3) & ~3);
         }
         in += depth;

@@ -7,7 +7,7 @@ import numpy as np
 
 from vedette.firmware_bridge.operators.base import Code, Constant, OperatorKind, Step
 from vedette.firmware_bridge.operators.packing import ORDER, packed, padded
-from vedette.firmware_bridge.operators.requantize import KERNELS, multiplier_constants
+from vedette.firmware_bridge.operators.requantize import multiplier_constants
 from vedette.runtime.inference.reference.fully_connected import ACTIVATION, fully_connected
 from vedette.runtime.inference.reference.graph import Support
 from vedette.runtime.inference.reference.rounding import Family, activation_bounds, multipliers
@@ -34,7 +34,7 @@ def emit(step: Step, family: Family) -> Code:
             Constant("bias", filled, "one for each output, less zero point times weights"),
             *scaling,
         ),
-        kernels=("dot", KERNELS[family], f"fully_connected_{family.lower()}"),
+        kernels=("dot", f"outputs_{family.lower()}", f"fully_connected_{family.lower()}"),
         # The input, widened to 16 bits.
         scratch_bytes=2 * padded(depth),
     )
