@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -31,7 +32,8 @@ def children() -> set[str]:
     """The processes that this one has started and not yet ended."""
     found: set[str] = set()
     for task in Path("/proc/self/task").iterdir():
-        found |= set((task / "children").read_text().split())
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found |= set((task / "children").read_text().split())
     return found
 
 
